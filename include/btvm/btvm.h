@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note OR MIT */
+/*
+ * The interface between /dev/btvm and userland. It follows KVM's shape: a system descriptor makes VM descriptors, a VM
+ * descriptor makes vCPU descriptors, and a page shared with each vCPU carries the reason of its last exit. docs/abi.md
+ * tells each call's errors.
+ *
+ * Rules: fixed-width fields only, explicit padding, no pointers but user addresses in __u64. Padding and reserved
+ * fields must be zero (EINVAL). Usable from C and C++.
+ */
+#ifndef BTVM_ABI_H
+#define BTVM_ABI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+/* Raised whenever a structure or the meaning of a call changes. A program refuses a module of another version. */
+#define BTVM_API_VERSION 1
+
+#define BTVM_IOC 0xB7
+
+/* ---- /dev/btvm ---------------------------------------------------------------------------------------------- */
+
+/* Returns BTVM_API_VERSION. */
+#define BTVM_GET_API_VERSION _IO(BTVM_IOC, 0x00)
+/* Argument: 0. Returns a VM descriptor. */
+#define BTVM_CREATE_VM _IO(BTVM_IOC, 0x01)
+/* Argument: BTVM_CAP_*. Returns 0 for no, a positive number for yes (or how many). */
+#define BTVM_CHECK_EXTENSION _IO(BTVM_IOC, 0x03)
+/* Returns the number of bytes to map from a vCPU descriptor at offset 0: struct btvm_run and its data. */
+#define BTVM_GET_VCPU_MMAP_SIZE _IO(BTVM_IOC, 0x04)
+
+#define BTVM_CAP_MEMORY_SLOTS 1      /* how many memory slots a VM has */
+#define BTVM_CAP_DEBUG_BREAKPOINTS 2 /* how many debug registers the planner may use */
+#define BTVM_CAP_MONITOR 3           /* traps can be handled in the guest world */
+#define BTVM_CAP_VERIFY 4            /* traced code can be single-stepped and checked */
+#define BTVM_CAP_MAX_GUEST_RAM 5     /* in MiB */
+
+/* ---- VM descriptor ------------------------------------------------------------------------------------------ */
+
+/* Argument: 0, the vCPU's number (one vCPU a VM). Returns a vCPU descriptor. Memory must be set before. */
+#define BTVM_CREATE_VCPU _IO(BTVM_IOC, 0x41)
+
+#define BTVM_MEM_READONLY (1u << 0) /* guest writes vanish: ROM */
+
+/* A run of guest-physical memory backed by the caller's memory, which stays pinned while the VM lives. All addresses and
+ * sizes are multiples of 4096. Slots must not overlap and cannot be changed once a vCPU exists. */
+struct btvm_userspace_memory_region {
+    __u32 slot;
+    __u32 flags; /* BTVM_MEM_* */
+    __u64 guest_phys_addr;
+    __u64 memory_size;    /* bytes */
+    __u64 userspace_addr; /* start of the memory in the caller's address space */
+};
+#define BTVM_SET_USER_MEMORY_REGION _IOW(BTVM_IOC, 0x46, struct btvm_userspace_memory_region)
+
+/* Drives a line of the interrupt controller pair. */
+struct btvm_irq_level {
+    __u32 irq;   /* 0 to 15 */
+    __u32 level; /* 0 or 1 */
+};
+#define BTVM_IRQ_LINE _IOW(BTVM_IOC, 0x61, struct btvm_irq_level)
+
+#define BTVM_CONFIG_MONITOR_OFF (1u << 0)    /* handle every trap in the host world (for measurements) */
+#define BTVM_CONFIG_VERIFY (1u << 1)         /* single-step traced code and check the invariants */
+#define BTVM_CONFIG_PLAN_CACHE_OFF (1u << 2) /* plan afresh at every trap (for measurements) */
+#define BTVM_CONFIG_TRACE (1u << 3)          /* keep the trace ring */
+#define BTVM_CONFIG_INTERPRET (1u << 4)      /* never run guest code natively */
+/* For tests of the checks themselves; need CAP_SYS_ADMIN. */
+#define BTVM_CONFIG_TEST_PLANNER_BUG (1u << 16) /* the planner leaves one breakpoint out */
+#define BTVM_CONFIG_TEST_MONITOR_FAULT (1u << 17) /* the monitor faults at its next trap */
+
+/* How a VM runs. May be set again at any time the vCPU is not in BTVM_RUN. */
+struct btvm_config {
+    __u32 flags;       /* BTVM_CONFIG_* */
+    __u32 breakpoints; /* debug registers the planner may use, 1 to 4 */
+    __u64 reserved[4];
+};
+#define BTVM_SET_CONFIG _IOW(BTVM_IOC, 0x62, struct btvm_config)
+
+/* Tells that the caller has written guest memory (DMA), so that whatever was decoded from it is dropped. */
+struct btvm_memory_written {
+    __u64 guest_phys_addr;
+    __u64 size; /* bytes */
+};
+#define BTVM_MEMORY_WRITTEN _IOW(BTVM_IOC, 0x63, struct btvm_memory_written)
+
+/* Guest time in nanoseconds. It runs with CLOCK_MONOTONIC from where it was last set; 0 at creation. */
+struct btvm_clock {
+    __u64 guest_ns;
+    __u64 monotonic_ns; /* GET: CLOCK_MONOTONIC at the same moment. SET: must be 0. */
+};
+#define BTVM_GET_CLOCK _IOR(BTVM_IOC, 0x64, struct btvm_clock)
+#define BTVM_SET_CLOCK _IOW(BTVM_IOC, 0x65, struct btvm_clock)
+
+/* ---- vCPU descriptor ---------------------------------------------------------------------------------------- */
+
+/* Runs the guest until an exit. Returns 0 with btvm_run.exit_reason set, or -1 with EINTR when a signal came in or
+ * immediate_exit was set. */
+#define BTVM_RUN _IO(BTVM_IOC, 0x80)
+
+struct btvm_regs {
+    __u64 gpr[16]; /* rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
+    __u64 rip;
+    __u64 rflags;
+};
+#define BTVM_GET_REGS _IOR(BTVM_IOC, 0x81, struct btvm_regs)
+#define BTVM_SET_REGS _IOW(BTVM_IOC, 0x82, struct btvm_regs)
+
+struct btvm_segment {
+    __u64 base;
+    __u32 limit; /* bytes: granularity applied */
+    __u16 selector;
+    __u16 access; /* as LAR shows it, shifted right by 8 */
+};
+
+struct btvm_dtable {
+    __u64 base;
+    __u16 limit;
+    __u16 padding[3];
+};
+
+struct btvm_sregs {
+    struct btvm_segment segment[6]; /* es cs ss ds fs gs */
+    struct btvm_segment ldtr, tr;
+    struct btvm_dtable gdtr, idtr;
+    __u64 cr0, cr2, cr3, cr4;
+    __u64 dr[8];
+    __u64 efer;
+    __u8 a20_enabled;
+    __u8 activity; /* 0 running, 1 halted, 2 shutdown */
+    __u8 interrupt_shadow;
+    __u8 padding[5];
+};
+#define BTVM_GET_SREGS _IOR(BTVM_IOC, 0x83, struct btvm_sregs)
+#define BTVM_SET_SREGS _IOW(BTVM_IOC, 0x84, struct btvm_sregs)
+
+/* Puts the processor, the interrupt controllers and the timer into their state after RESET. */
+#define BTVM_RESET _IO(BTVM_IOC, 0x85)
+/* Raises a non-maskable interrupt. */
+#define BTVM_NMI _IO(BTVM_IOC, 0x9a)
+/* Argument: 0 forces guest address line 20 to 0, 1 lets it through. */
+#define BTVM_SET_A20 _IO(BTVM_IOC, 0x9b)
+
+/* Counters since the vCPU was made. A newer module appends; `size` tells how many bytes the caller has room for on the
+ * way in and how many were filled on the way out. */
+struct btvm_stats {
+    __u32 size;
+    __u32 padding;
+    /* Traps out of natively running guest code, by cause. */
+    __u64 trap_breakpoint; /* a planned breakpoint */
+    __u64 trap_single_step;
+    __u64 trap_privileged; /* an instruction that faults at ring 3 by itself */
+    __u64 trap_page_fault;
+    __u64 trap_exception; /* any other exception */
+    __u64 trap_host_interrupt;
+    __u64 trap_nmi;
+    /* Where traps were handled. */
+    __u64 handled_in_monitor;
+    __u64 handled_in_host;
+    /* World switches: each is one entry into the guest world and one way back, by what ended it. */
+    __u64 world_switches;
+    __u64 leave_host_interrupt;
+    __u64 leave_userland_io;
+    __u64 leave_mode_switch; /* the guest left traced code: real mode, or code that only the interpreter runs */
+    __u64 leave_budget;      /* the monitor gave the host a chance to run */
+    __u64 leave_other;
+    /* Tracing. */
+    __u64 traced_instructions; /* counted in verify mode only: single steps */
+    __u64 emulated_instructions; /* sensitive or privileged, by one step of the interpreter in traced code */
+    __u64 branches_resolved;     /* pointer branches resolved from their operand */
+    __u64 plans_made;
+    __u64 plan_cache_hits;
+    __u64 plan_cache_flushes;
+    __u64 instructions_decoded;
+    __u64 decode_cache_hits;
+    __u64 code_pages_dropped;
+    /* The interpreter outside traced code. */
+    __u64 interpreted_instructions;
+    __u64 exceptions_delivered;
+    __u64 interrupts_delivered;
+    /* Memory. */
+    __u64 hidden_page_faults;
+    __u64 shadow_pages; /* in use now */
+    /* Ports. */
+    __u64 port_in_core;
+    __u64 port_userland;
+    __u64 halts;
+    __u64 lost_timer_ticks;
+    __u64 verify_steps;
+    __u64 verify_violations;
+};
+#define BTVM_GET_STATS _IOWR(BTVM_IOC, 0xa0, struct btvm_stats)
+
+#define BTVM_TRACE_TRAP 1        /* a: vector, b: error code, c: DR6 or CR2 */
+#define BTVM_TRACE_ENTER 2       /* into the guest world */
+#define BTVM_TRACE_LEAVE 3       /* a: why */
+#define BTVM_TRACE_PLAN 4        /* a: number of breakpoints, b, c: the first two (linear) */
+#define BTVM_TRACE_EMULATE 5     /* a: opcode map << 8 | opcode */
+#define BTVM_TRACE_EXIT 6        /* to userland, a: exit reason */
+#define BTVM_TRACE_EVENT 7       /* delivered to the guest, a: vector, b: error code */
+#define BTVM_TRACE_CODE_DROP 8   /* a: guest frame number */
+#define BTVM_TRACE_MODE 9        /* a: 0 interpreted, 1 traced */
+
+struct btvm_trace_entry {
+    __u64 sequence; /* counts from 1; 0: an empty place */
+    __u64 tsc;
+    __u32 kind; /* BTVM_TRACE_* */
+    __u32 a;
+    __u64 rip; /* linear */
+    __u64 b;
+    __u64 c;
+};
+
+/* Copies the newest `count` trace entries, oldest first, to `buffer`. On return `count` is how many there were. */
+struct btvm_trace {
+    __u64 buffer; /* user address of struct btvm_trace_entry[count] */
+    __u32 count;
+    __u32 padding;
+};
+#define BTVM_GET_TRACE _IOWR(BTVM_IOC, 0xa1, struct btvm_trace)
+
+/* ---- the shared page ---------------------------------------------------------------------------------------- */
+
+#define BTVM_EXIT_UNKNOWN 0
+#define BTVM_EXIT_IO 2
+#define BTVM_EXIT_HALTED 5    /* HLT with interrupts off: nothing but NMI or reset can wake the guest */
+#define BTVM_EXIT_SHUTDOWN 8  /* triple fault */
+#define BTVM_EXIT_DEADLINE 11 /* guest time has reached btvm_run.deadline_ns */
+#define BTVM_EXIT_INTERNAL_ERROR 17
+
+#define BTVM_EXIT_IO_IN 0
+#define BTVM_EXIT_IO_OUT 1
+
+#define BTVM_ERROR_MONITOR_FAULT 1 /* the monitor itself faulted: vector, error_code, rip, cr2 are the monitor's */
+#define BTVM_ERROR_VERIFY 2        /* verify mode found I1 or I2 broken at rip */
+#define BTVM_ERROR_RESOURCES 3     /* out of shadow or code pages */
+#define BTVM_ERROR_HOST 4          /* an unexpected vector in the guest world */
+
+struct btvm_run {
+    /* in */
+    __u8 immediate_exit; /* BTVM_RUN returns EINTR at once */
+    __u8 padding1[7];
+    __u64 deadline_ns; /* guest time at which to exit with BTVM_EXIT_DEADLINE; ~0: never */
+
+    /* out */
+    __u32 exit_reason; /* BTVM_EXIT_* */
+    __u32 padding2;
+    __u64 guest_ns; /* guest time of the exit */
+
+    union {
+        /* BTVM_EXIT_IO: for IN, put the answer at data_offset before the next BTVM_RUN. */
+        struct {
+            __u8 direction; /* BTVM_EXIT_IO_IN, BTVM_EXIT_IO_OUT */
+            __u8 size;      /* 1, 2 or 4 bytes */
+            __u16 port;
+            __u32 count;       /* always 1 in this version */
+            __u64 data_offset; /* from the start of this structure */
+        } io;
+        /* BTVM_EXIT_INTERNAL_ERROR */
+        struct {
+            __u32 suberror; /* BTVM_ERROR_* */
+            __u32 vector;
+            __u64 error_code;
+            __u64 rip;
+            __u64 cr2;
+            __u64 gpr[16];
+            char text[96]; /* zero-terminated, one line for a human */
+        } internal;
+        char padding3[480];
+    };
+};
+
+#endif

@@ -1,0 +1,67 @@
+// The interpreter: the single place where instruction semantics live. Real mode, v86, 16-bit protected mode and every
+// sensitive instruction of traced code go through step(). Each step either completes or leaves the guest's state as it
+// was (REP string instructions complete one or more iterations and leave RIP on the instruction, as the processor does).
+#pragma once
+
+#include "vmm/cpu/state.hh"
+#include "vmm/decode/instruction.hh"
+#include "vmm/io/port_bus.hh"
+#include "vmm/memory/guest_memory.hh"
+
+namespace btvm {
+
+enum class StepStatus : u8 {
+    Completed, ///< One instruction (or a slice of a REP) is done; faults it raised have been delivered to the guest.
+    Halted,    ///< HLT is done; cpu.activity is Halted.
+    Io,        ///< A port access needs userland (see PortBus); state unchanged, step again when it is answered.
+    Shutdown   ///< Triple fault; cpu.activity is Shutdown.
+};
+
+/// An interrupt or exception to deliver (SDM Vol. 3A chapter 6).
+struct Event {
+    enum class Kind : u8 {
+        External,          ///< Interrupt from the PIC: EXT = 1 in error codes of nested faults.
+        Nmi,
+        Exception,         ///< A fault or trap raised by the processor.
+        Software,          ///< INT n: gate DPL is checked.
+        SoftwareException, ///< INT3, INTO: gate DPL is checked.
+        Icebp              ///< INT1: no DPL check, pushes the next RIP.
+    };
+    Kind kind{Kind::Exception};
+    u8 vector{};
+    bool has_error{};
+    u32 error{};
+};
+
+/// CPUID answers are the owner's choice; hosted and in-kernel builds share one table (see vmm/cpu/cpuid.hh).
+struct InterpreterCounters {
+    u64 instructions{}; ///< Steps begun, a REP counted once per slice.
+    u64 exceptions{};   ///< Faults delivered to the guest.
+};
+
+class Interpreter {
+public:
+    Interpreter(CpuState& cpu, GuestMemory& memory, PortBus& ports, InterpreterCounters& counters)
+        : cpu_(cpu), memory_(memory), ports_(ports), counters_(counters) {}
+
+    /// The guest's time-stamp counter as RDTSC shall give it; the owner keeps it fresh (or leaves it to count up).
+    u64 tsc{};
+    /// How many iterations of one REP instruction a step may do before it returns (at least 1).
+    u32 rep_slice{256};
+
+    /// Executes the instruction at CS:RIP. A pending fault of the instruction is delivered through the guest's IDT (or
+    /// IVT) before this returns, double and triple faults included. Single-step traps (EFLAGS.TF) and data breakpoints
+    /// are the guest's own and are delivered too.
+    [[nodiscard]] StepStatus step();
+
+    /// Delivers an event at the current instruction boundary: wakes a halted processor, clears the interrupt shadow.
+    [[nodiscard]] StepStatus deliver(const Event& event);
+
+private:
+    CpuState& cpu_;
+    GuestMemory& memory_;
+    PortBus& ports_;
+    InterpreterCounters& counters_;
+};
+
+} // namespace btvm

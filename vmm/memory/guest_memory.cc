@@ -1,0 +1,76 @@
+#include "vmm/memory/guest_memory.hh"
+
+namespace btvm {
+
+namespace {
+
+/// Copies at most one page. Power-of-two sizes go as one access, so that a guest sees them whole.
+void copy(void* to, const void* from, u32 bytes) {
+    switch (bytes) {
+    case 1: __builtin_memcpy(to, from, 1); break;
+    case 2: __builtin_memcpy(to, from, 2); break;
+    case 4: __builtin_memcpy(to, from, 4); break;
+    case 8: __builtin_memcpy(to, from, 8); break;
+    default: __builtin_memcpy(to, from, bytes); break;
+    }
+}
+
+constexpr u32 in_page(GuestPhysical at, u32 bytes) {
+    const u32 room = static_cast<u32>(kPageSize) - at.page_offset();
+    return bytes < room ? bytes : room;
+}
+
+} // namespace
+
+const MemorySlot* GuestMemory::find(GuestPhysical at) const {
+    for (u32 i = 0; i < slot_count; i++)
+        if (at.value - slots[i].first < slots[i].size) return &slots[i];
+    return nullptr;
+}
+
+const u8* GuestMemory::readable(GuestPhysical at, u32 bytes) const {
+    const MemorySlot* slot = find(at);
+    if (!slot || in_page(at, bytes) != bytes) return nullptr;
+    return slot->memory + (at.value - slot->first);
+}
+
+void GuestMemory::read(GuestPhysical at, void* out, u32 bytes) const {
+    auto* to = static_cast<u8*>(out);
+    while (bytes) {
+        const u32 part = in_page(at, bytes);
+        if (const MemorySlot* slot = find(at))
+            copy(to, slot->memory + (at.value - slot->first), part);
+        else
+            __builtin_memset(to, 0xff, part);
+        to += part;
+        at = at + part;
+        bytes -= part;
+    }
+}
+
+void GuestMemory::note_write(const MemorySlot& slot, u64 offset) {
+    u8& state = slot.state[offset >> kPageShift];
+    state |= page_state::kDirty;
+    if (state & (page_state::kCode | page_state::kTable)) {
+        state |= page_state::kWatchedHit;
+        watched_hits++;
+    }
+}
+
+void GuestMemory::write(GuestPhysical at, const void* in, u32 bytes) {
+    const auto* from = static_cast<const u8*>(in);
+    while (bytes) {
+        const u32 part = in_page(at, bytes);
+        const MemorySlot* slot = find(at);
+        if (slot && !slot->read_only) {
+            const u64 offset = at.value - slot->first;
+            copy(slot->memory + offset, from, part);
+            if (slot->state) note_write(*slot, offset);
+        }
+        from += part;
+        at = at + part;
+        bytes -= part;
+    }
+}
+
+} // namespace btvm
