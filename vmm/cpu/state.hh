@@ -47,7 +47,9 @@ struct CpuState {
     u64 tsc_offset{};   ///< Guest TSC = host TSC + this.
 
     Activity activity{Activity::Running};
-    u8 interrupt_shadow{}; ///< 1 after STI, MOV SS or POP SS until the next instruction is done (SDM Vol. 3A 6.8.3).
+    /// Until the next instruction is done (SDM Vol. 3A 6.8.3): 1 after STI, 3 after MOV SS or POP SS, which hold back
+    /// debug exceptions too.
+    u8 interrupt_shadow{};
     u8 nmi_blocked{};      ///< From NMI delivery to the next IRET.
     u8 nmi_pending{};
     u8 a20_mask_off{}; ///< 1: address line 20 is forced to 0.

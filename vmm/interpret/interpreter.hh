@@ -1,6 +1,7 @@
-// The interpreter: the single place where instruction semantics live. Real mode, v86, 16-bit protected mode and every
-// sensitive instruction of traced code go through step(). Each step either completes or leaves the guest's state as it
-// was (REP string instructions complete one or more iterations and leave RIP on the instruction, as the processor does).
+// The interpreter: the single place where instruction semantics live. Real mode, v86, 16-bit protected mode
+// and every sensitive instruction of traced code go through step(). Each step either completes or leaves the
+// guest's state as it was (REP string instructions complete one or more iterations and leave RIP on the
+// instruction, as the processor does).
 #pragma once
 
 #include "vmm/cpu/state.hh"
@@ -11,16 +12,17 @@
 namespace btvm {
 
 enum class StepStatus : u8 {
-    Completed, ///< One instruction (or a slice of a REP) is done; faults it raised have been delivered to the guest.
+    Completed, ///< One instruction (or a slice of a REP) is done; faults it raised have been delivered to the
+               ///< guest.
     Halted,    ///< HLT is done; cpu.activity is Halted.
-    Io,        ///< A port access needs userland (see PortBus); state unchanged, step again when it is answered.
-    Shutdown   ///< Triple fault; cpu.activity is Shutdown.
+    Io,      ///< A port access needs userland (see PortBus); state unchanged, step again when it is answered.
+    Shutdown ///< Triple fault; cpu.activity is Shutdown.
 };
 
 /// An interrupt or exception to deliver (SDM Vol. 3A chapter 6).
 struct Event {
     enum class Kind : u8 {
-        External,          ///< Interrupt from the PIC: EXT = 1 in error codes of nested faults.
+        External, ///< Interrupt from the PIC: EXT = 1 in error codes of nested faults.
         Nmi,
         Exception,         ///< A fault or trap raised by the processor.
         Software,          ///< INT n: gate DPL is checked.
@@ -44,20 +46,31 @@ public:
     Interpreter(CpuState& cpu, GuestMemory& memory, PortBus& ports, InterpreterCounters& counters)
         : cpu_(cpu), memory_(memory), ports_(ports), counters_(counters) {}
 
-    /// The guest's time-stamp counter as RDTSC shall give it; the owner keeps it fresh (or leaves it to count up).
+    /// The guest's time-stamp counter as RDTSC shall give it; the owner keeps it fresh (or leaves it to count
+    /// up).
     u64 tsc{};
     /// How many iterations of one REP instruction a step may do before it returns (at least 1).
     u32 rep_slice{256};
+    /// Set when the guest may have made cached translations stale (MOV CR0/CR3/CR4, INVLPG, a task
+    /// switch). Whoever keeps shadow tables looks here and clears it.
+    bool translations_changed{};
+    /// FERR#: an x87 exception is pending and CR0.NE is clear, so a waiting x87 instruction stands still
+    /// until IRQ 13 is served. The owner drives the line with it; cleared by the interpreter when the
+    /// exception is.
+    bool ferr{};
 
-    /// Executes the instruction at CS:RIP. A pending fault of the instruction is delivered through the guest's IDT (or
-    /// IVT) before this returns, double and triple faults included. Single-step traps (EFLAGS.TF) and data breakpoints
-    /// are the guest's own and are delivered too.
+    /// Executes the instruction at CS:RIP. A pending fault of the instruction is delivered through the
+    /// guest's IDT (or IVT) before this returns, double and triple faults included. Single-step traps
+    /// (EFLAGS.TF) and data breakpoints are the guest's own and are delivered too.
     [[nodiscard]] StepStatus step();
 
-    /// Delivers an event at the current instruction boundary: wakes a halted processor, clears the interrupt shadow.
+    /// Delivers an event at the current instruction boundary: wakes a halted processor, clears the interrupt
+    /// shadow.
     [[nodiscard]] StepStatus deliver(const Event& event);
 
 private:
+    friend class Execution;
+
     CpuState& cpu_;
     GuestMemory& memory_;
     PortBus& ports_;

@@ -1,6 +1,6 @@
-// Guest-physical memory as the core sees it: a few slots, each a run of host memory that is mapped where this build of
-// the core runs. The monitor, the module and hosted programs each hold their own GuestMemory with their own pointers;
-// the page states are shared.
+// Guest-physical memory as the core sees it: a few slots, each a run of host memory that is mapped where this
+// build of the core runs. The monitor, the module and hosted programs each hold their own GuestMemory with
+// their own pointers; the page states are shared.
 #pragma once
 
 #include "vmm/base/types.hh"
@@ -14,25 +14,29 @@ namespace page_state {
 inline constexpr u8 kCode = 1u << 0;  ///< Decoded code: a write must drop what was decoded.
 inline constexpr u8 kDirty = 1u << 1; ///< Written since the last checkpoint.
 inline constexpr u8 kTable = 1u << 2; ///< In use as a guest page table: a write must mark the shadow entries.
-inline constexpr u8 kWatchedHit = 1u << 3; ///< A kCode or kTable page was written since its owner last looked.
+inline constexpr u8 kWatchedHit =
+    1u << 3; ///< A kCode or kTable page was written since its owner last looked.
 } // namespace page_state
 
 struct MemorySlot {
-    u64 first{};      ///< Guest-physical, page aligned.
-    u64 size{};       ///< Bytes, a multiple of the page size.
-    u8* memory{};     ///< Where this build of the core sees the slot.
-    u8* state{};      ///< One page_state byte a page, or null: not tracked.
-    u8 read_only{};   ///< ROM: writes are dropped, as on the bus.
+    u64 first{};              ///< Guest-physical, page aligned.
+    u64 size{};               ///< Bytes, a multiple of the page size.
+    u8* memory{};             ///< Where this build of the core sees the slot.
+    u8* state{};              ///< One page_state byte a page, or null: not tracked.
+    const u64* host_frames{}; ///< The host page-frame number of each page, or null in hosted builds.
+    u8 read_only{};           ///< ROM: writes are dropped, as on the bus.
     u8 reserved[7]{};
 };
 
-/// Reads of what no slot covers give all ones, writes to it or to a read-only slot vanish: an ISA bus with no one home.
-/// Accesses may cross pages and slots. Address line 20 is applied by whoever makes the address (see guest_walk).
+/// Reads of what no slot covers give all ones, writes to it or to a read-only slot vanish: an ISA bus with no
+/// one home. Accesses may cross pages and slots. Address line 20 is applied by whoever makes the address (see
+/// guest_walk).
 class GuestMemory {
 public:
     u32 slot_count{};
-    /// Counts writes that hit a page with page_state::kCode or kTable; each such page has kWatchedHit set. Whoever
-    /// owns decoded code or shadow tables looks here after each instruction, drops what is stale and sets it to 0.
+    /// Counts writes that hit a page with page_state::kCode or kTable; each such page has kWatchedHit set.
+    /// Whoever owns decoded code or shadow tables looks here after each instruction, drops what is stale and
+    /// sets it to 0.
     u32 watched_hits{};
     MemorySlot slots[kMaxMemorySlots]{};
 

@@ -1,0 +1,90 @@
+# The commands people type. The work is done by CMake (hosted code), by Kbuild (the module) and by the scripts in
+# tests/; each can be called without this file.
+#
+#   make            the userland, and the module if this machine has headers of its own kernel
+#   make run        a floppy at its prompt, inside the QEMU test host, in this terminal (IMAGE=... for another one)
+#   make test       every test there is; check-unit is the part that takes seconds
+
+SHELL := /bin/bash
+RELEASE := $(shell uname -r)
+JOBS ?= $(shell nproc)
+IMAGE ?= build/guests/grub-floppy.img
+PREFIX ?= /usr/local
+KERNEL ?= standard
+
+.PHONY: all run test check-unit bench deps userland guests module module-here module-test-host install clean \
+	format format-check
+
+all: userland module-here
+
+# --- what must be installed first ---
+
+deps:
+	@tests/host/install-packages
+
+# --- building ---
+
+userland: build/hosted/CMakeCache.txt
+	@cmake --build build/hosted -j$(JOBS)
+
+build/hosted/CMakeCache.txt:
+	@echo "== configuring the userland"
+	@cmake -S . -B build/hosted -DCMAKE_INSTALL_PREFIX=$(PREFIX) >build/hosted.log 2>&1 || { cat build/hosted.log; exit 1; }
+
+# For the kernel that runs here; `make` goes on without it when there are no headers to build against.
+module-here:
+	@if [ -e /lib/modules/$(RELEASE)/build/Makefile ]; then $(MAKE) --no-print-directory module; \
+	else echo "== no headers of this machine's kernel ($(RELEASE)): btvm.ko is not built; 'make run' does not need it"; fi
+
+module:
+	@kmod/build-module /lib/modules/$(RELEASE)/build build/module/$(RELEASE)
+	@cp build/module/$(RELEASE)/btvm.ko btvm.ko
+
+# For the kernel of the test host (KERNEL=standard or cloud).
+module-test-host:
+	@release=$$(tests/host/kernels.py version $(KERNEL)) && \
+	kmod/build-module "$$(tests/host/kernels.py kdir $(KERNEL))" "build/module/$$release"
+
+guests: build/guests/grub-floppy.img build/guests/pm_loop.img
+
+build/guests/grub-floppy.img: $(wildcard guest-images/grub-floppy/*)
+	@echo "== making the GRUB floppy"
+	@guest-images/grub-floppy/build $@
+
+build/guests/pm_loop.img: $(wildcard guest-images/bootsectors/*)
+	@echo "== making the boot sector floppies"
+	@guest-images/bootsectors/build build/guests
+
+# --- running ---
+
+run: deps userland module-test-host guests
+	@tests/host/run-guest --kernel $(KERNEL) $(IMAGE)
+
+# --- testing ---
+
+test: deps
+	@tests/run-all
+
+check-unit:
+	@tests/run-all unit
+
+format-check:
+	@tests/run-all format
+
+format:
+	@git ls-files -co --exclude-standard '*.cc' '*.hh' | xargs -r clang-format -i
+
+bench: deps userland module-test-host guests
+	@bench/run
+
+# --- the rest ---
+
+install: userland
+	cmake --install build/hosted
+	@if [ -e btvm.ko ]; then \
+	    install -D -m 644 btvm.ko $(DESTDIR)/lib/modules/$(RELEASE)/extra/btvm.ko && \
+	    { [ -n "$(DESTDIR)" ] || depmod; }; \
+	else echo "no btvm.ko for this kernel: not installed"; fi
+
+clean:
+	rm -rf build btvm.ko

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the module's C files share: the VM and its one vCPU. */
+#ifndef BTVM_KMOD_H
+#define BTVM_KMOD_H
+
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include <btvm/btvm.h>
+
+#include "../monitor/switch_context.h"
+#include "../vmm/hypervisor/core_api.h"
+
+#define BTVM_MEMORY_SLOTS 16
+#define BTVM_MAX_GUEST_RAM_MIB 2048
+#define BTVM_GUEST_PHYSICAL_LIMIT (1ull << 32)
+#define BTVM_SHADOW_PAGES 1024
+#define BTVM_IRQ_QUEUE 64
+
+/* Pinned memory of the caller, and what is kept of each of its pages. */
+struct btvm_slot {
+	u64 guest_physical;
+	u64 pages_count; /* 0: not in use */
+	u32 flags;
+	struct page **pages;
+	u8 *memory;  /* all of it, contiguous */
+	u8 *state;   /* one byte a page */
+	u64 *frames; /* host frame numbers */
+	struct mm_struct *mm; /* whose locked-memory account it is on */
+};
+
+/* The guest world's page tables above 4 GiB, and the pages behind them. */
+struct btvm_guest_world {
+	u64 *root;
+	u64 root_physical;
+	unsigned int levels;
+	struct list_head pages; /* struct page.lru */
+	u64 base;               /* the monitor's */
+	struct btvm_switch_context *context;
+	struct btvm_world *state;
+	u64 *shadow;
+	u64 *shadow_frames;
+};
+
+struct btvm_vcpu;
+
+struct btvm_vm {
+	refcount_t users; /* the VM's and the vCPU's descriptors */
+	struct mutex lock; /* slots, vcpu, clock */
+	struct btvm_slot slots[BTVM_MEMORY_SLOTS];
+	struct btvm_config config;
+	u64 clock_offset; /* guest time = CLOCK_MONOTONIC - this */
+	struct btvm_vcpu *vcpu;
+};
+
+struct btvm_line_change {
+	u8 line, level;
+};
+
+struct btvm_vcpu {
+	struct btvm_vm *vm;
+	struct mutex lock; /* held in BTVM_RUN and whatever changes the guest's state */
+	struct btvm_guest_world world;
+	struct btvm_run *run; /* one page, mapped by the caller */
+	bool io_asked;        /* the last exit was a port access: its answer is in `run` */
+	int running_on;       /* CPU, or -1 */
+
+	/* From other threads: interrupt lines and NMIs, applied at the next turn. */
+	spinlock_t queue_lock;
+	struct btvm_line_change queue[BTVM_IRQ_QUEUE];
+	unsigned int queued;
+	bool nmi_queued;
+	wait_queue_head_t wait;
+
+	struct hrtimer timer;
+	u64 timer_at; /* guest time it is armed for, 0: not armed */
+	int timer_cpu;
+	void *xsave; /* for loading the guest's FPU registers, 64-byte aligned */
+};
+
+/* memory.c */
+int btvm_slot_pin(struct btvm_slot *slot, const struct btvm_userspace_memory_region *region);
+void btvm_slot_release(struct btvm_slot *slot);
+
+/* guest_world.c */
+int btvm_guest_world_create(struct btvm_guest_world *world, struct btvm_slot *slots);
+void btvm_guest_world_destroy(struct btvm_guest_world *world);
+void btvm_guest_world_use_monitor(struct btvm_guest_world *world, bool on);
+
+/* switch.S */
+void btvm_world_switch(struct btvm_switch_context *context);
+void btvm_redeliver(unsigned int vector);
+extern u8 btvm_switch_start[], btvm_switch_end[], btvm_trap_stubs[];
+/* monitor/image.S */
+extern const u8 btvm_monitor_image[], btvm_monitor_image_end[];
+
+/* vm.c */
+int btvm_vm_create(void);
+void btvm_vm_put(struct btvm_vm *vm);
+u64 btvm_vm_guest_ns(const struct btvm_vm *vm);
+
+/* vcpu.c */
+int btvm_vcpu_create(struct btvm_vm *vm);
+void btvm_vcpu_destroy(struct btvm_vcpu *vcpu);
+int btvm_vcpu_queue_irq(struct btvm_vcpu *vcpu, const struct btvm_irq_level *irq);
+void btvm_vcpu_apply_config(struct btvm_vcpu *vcpu, const struct btvm_config *config);
+
+extern u64 btvm_ns_per_tsc_32;
+
+#endif

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/* /dev/btvm: the system descriptor, and what the module checks before it offers it. */
+#include <linux/delay.h>
+#include <linux/ktime.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <asm/cpufeature.h>
+#include <asm/hypervisor.h>
+#include <asm/tsc.h>
+
+#include "btvm.h"
+
+/* Nanoseconds of one TSC tick, times 2^32. */
+u64 btvm_ns_per_tsc_32;
+
+static long check_extension(unsigned long capability)
+{
+	switch (capability) {
+	case BTVM_CAP_MEMORY_SLOTS:
+		return BTVM_MEMORY_SLOTS;
+	case BTVM_CAP_DEBUG_BREAKPOINTS:
+		return 4;
+	case BTVM_CAP_MONITOR:
+	case BTVM_CAP_VERIFY:
+		return 1;
+	case BTVM_CAP_MAX_GUEST_RAM:
+		return BTVM_MAX_GUEST_RAM_MIB;
+	default:
+		return 0;
+	}
+}
+
+static long system_ioctl(struct file *file, unsigned int request, unsigned long argument)
+{
+	switch (request) {
+	case BTVM_GET_API_VERSION:
+		return argument ? -EINVAL : BTVM_API_VERSION;
+	case BTVM_CREATE_VM:
+		return argument ? -EINVAL : btvm_vm_create();
+	case BTVM_CHECK_EXTENSION:
+		return check_extension(argument);
+	case BTVM_GET_VCPU_MMAP_SIZE:
+		return argument ? -EINVAL : PAGE_SIZE;
+	default:
+		return -ENOTTY;
+	}
+}
+
+static const struct file_operations system_operations = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = system_ioctl,
+	.llseek = noop_llseek,
+};
+
+static struct miscdevice device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "btvm",
+	.fops = &system_operations,
+	.mode = 0660,
+};
+
+/* The TSC's rate: the kernel's own figure, or, where it has none, ten milliseconds of measuring. */
+static void __init measure_tsc(void)
+{
+	if (tsc_khz) {
+		btvm_ns_per_tsc_32 = div_u64(1000000ull << 32, tsc_khz);
+	} else {
+		u64 ns = ktime_get_ns(), tsc = rdtsc_ordered();
+
+		msleep(10);
+		ns = ktime_get_ns() - ns;
+		tsc = rdtsc_ordered() - tsc;
+		btvm_ns_per_tsc_32 = div64_u64(ns << 32, tsc ?: 1);
+	}
+}
+
+static int __init btvm_init(void)
+{
+	int error;
+
+	if (hypervisor_is_type(X86_HYPER_XEN_PV)) {
+		pr_err("btvm: Xen PV gives no access to descriptor tables and debug registers\n");
+		return -ENODEV;
+	}
+	if (!boot_cpu_has(X86_FEATURE_NX) || !boot_cpu_has(X86_FEATURE_FXSR)) {
+		pr_err("btvm: this processor lacks NX or FXSR\n");
+		return -ENODEV;
+	}
+	if ((u64)btvm_switch_start & ~PAGE_MASK) {
+		pr_err("btvm: the world switch is not page aligned\n");
+		return -ENOEXEC;
+	}
+	measure_tsc();
+	error = misc_register(&device);
+	if (error)
+		pr_err("btvm: cannot register /dev/btvm: %d\n", error);
+	return error;
+}
+
+static void __exit btvm_exit(void)
+{
+	misc_deregister(&device);
+}
+
+module_init(btvm_init);
+module_exit(btvm_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Breakpoint-tracing hypervisor");
+MODULE_VERSION("0.1");

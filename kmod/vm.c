@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The VM descriptor: memory slots, configuration, guest time, interrupt lines. */
+#include <linux/anon_inodes.h>
+#include <linux/capability.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include <linux/uaccess.h>
+
+#include "btvm.h"
+
+#define CONFIG_FLAGS                                                                                                 \
+	(BTVM_CONFIG_MONITOR_OFF | BTVM_CONFIG_VERIFY | BTVM_CONFIG_PLAN_CACHE_OFF | BTVM_CONFIG_TRACE |             \
+	 BTVM_CONFIG_INTERPRET)
+#define CONFIG_TEST_FLAGS (BTVM_CONFIG_TEST_PLANNER_BUG | BTVM_CONFIG_TEST_MONITOR_FAULT)
+
+u64 btvm_vm_guest_ns(const struct btvm_vm *vm)
+{
+	return ktime_get_ns() - READ_ONCE(vm->clock_offset);
+}
+
+void btvm_vm_put(struct btvm_vm *vm)
+{
+	unsigned int i;
+
+	if (!refcount_dec_and_test(&vm->users))
+		return;
+	/* The vCPU lives as long as the VM: calls on the VM's descriptor may be using it. */
+	if (vm->vcpu)
+		btvm_vcpu_destroy(vm->vcpu);
+	for (i = 0; i < BTVM_MEMORY_SLOTS; i++)
+		btvm_slot_release(&vm->slots[i]);
+	kfree(vm);
+}
+
+static bool overlaps(const struct btvm_slot *slot, const struct btvm_userspace_memory_region *region)
+{
+	return slot->pages_count && slot->guest_physical < region->guest_phys_addr + region->memory_size &&
+	       region->guest_phys_addr < slot->guest_physical + (slot->pages_count << PAGE_SHIFT);
+}
+
+static int set_memory_region(struct btvm_vm *vm, const struct btvm_userspace_memory_region *region)
+{
+	u64 pages = 0;
+	unsigned int i;
+	int error = 0;
+
+	if (region->slot >= BTVM_MEMORY_SLOTS)
+		return -EINVAL;
+	mutex_lock(&vm->lock);
+	if (vm->vcpu)
+		error = -EBUSY;
+	else if (vm->slots[region->slot].pages_count)
+		error = -EEXIST;
+	for (i = 0; !error && i < BTVM_MEMORY_SLOTS; i++) {
+		pages += vm->slots[i].pages_count;
+		if (overlaps(&vm->slots[i], region))
+			error = -EEXIST;
+	}
+	/* The firmware's few pages come on top of the RAM that was promised. */
+	if (!error && (region->memory_size >> PAGE_SHIFT) + pages > ((u64)BTVM_MAX_GUEST_RAM_MIB + 16) << (20 - PAGE_SHIFT))
+		error = -ENOSPC;
+	if (!error)
+		error = btvm_slot_pin(&vm->slots[region->slot], region);
+	mutex_unlock(&vm->lock);
+	return error;
+}
+
+static int set_config(struct btvm_vm *vm, const struct btvm_config *config)
+{
+	int error = 0;
+
+	if (config->flags & ~(CONFIG_FLAGS | CONFIG_TEST_FLAGS) || config->breakpoints < 1 || config->breakpoints > 4 ||
+	    config->reserved[0] || config->reserved[1] || config->reserved[2] || config->reserved[3])
+		return -EINVAL;
+	if ((config->flags & CONFIG_TEST_FLAGS) && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	mutex_lock(&vm->lock);
+	if (vm->vcpu && !mutex_trylock(&vm->vcpu->lock)) {
+		error = -EBUSY;
+	} else {
+		vm->config = *config;
+		if (vm->vcpu) {
+			btvm_vcpu_apply_config(vm->vcpu, config);
+			mutex_unlock(&vm->vcpu->lock);
+		}
+	}
+	mutex_unlock(&vm->lock);
+	return error;
+}
+
+static int memory_written(struct btvm_vm *vm, const struct btvm_memory_written *range)
+{
+	struct btvm_vcpu *vcpu = READ_ONCE(vm->vcpu);
+
+	if (!vcpu)
+		return 0; /* nothing is decoded yet */
+	if (!mutex_trylock(&vcpu->lock))
+		return -EBUSY;
+	btvm_core_memory_written(vcpu->world.state, range->guest_phys_addr, range->size);
+	mutex_unlock(&vcpu->lock);
+	return 0;
+}
+
+static int set_clock(struct btvm_vm *vm, const struct btvm_clock *clock)
+{
+	const u64 now = ktime_get_ns();
+
+	if (clock->monotonic_ns)
+		return -EINVAL;
+	WRITE_ONCE(vm->clock_offset, now - clock->guest_ns);
+	return 0;
+}
+
+static int get_clock(struct btvm_vm *vm, struct btvm_clock *clock)
+{
+	clock->monotonic_ns = ktime_get_ns();
+	clock->guest_ns = clock->monotonic_ns - READ_ONCE(vm->clock_offset);
+	return 0;
+}
+
+static long vm_ioctl(struct file *file, unsigned int request, unsigned long argument)
+{
+	struct btvm_vm *vm = file->private_data;
+	void __user *user = (void __user *)argument;
+	union {
+		struct btvm_userspace_memory_region region;
+		struct btvm_irq_level irq;
+		struct btvm_config config;
+		struct btvm_memory_written range;
+		struct btvm_clock clock;
+	} in;
+
+	if (request == BTVM_CREATE_VCPU)
+		return argument ? -EINVAL : btvm_vcpu_create(vm);
+	if (_IOC_TYPE(request) != BTVM_IOC || _IOC_SIZE(request) > sizeof(in))
+		return -ENOTTY;
+	memset(&in, 0, sizeof(in));
+	if ((_IOC_DIR(request) & _IOC_WRITE) && copy_from_user(&in, user, _IOC_SIZE(request)))
+		return -EFAULT;
+	switch (request) {
+	case BTVM_SET_USER_MEMORY_REGION:
+		return set_memory_region(vm, &in.region);
+	case BTVM_IRQ_LINE:
+		return vm->vcpu ? btvm_vcpu_queue_irq(vm->vcpu, &in.irq) : -ENXIO;
+	case BTVM_SET_CONFIG:
+		return set_config(vm, &in.config);
+	case BTVM_MEMORY_WRITTEN:
+		return memory_written(vm, &in.range);
+	case BTVM_SET_CLOCK:
+		return set_clock(vm, &in.clock);
+	case BTVM_GET_CLOCK:
+		get_clock(vm, &in.clock);
+		return copy_to_user(user, &in.clock, sizeof(in.clock)) ? -EFAULT : 0;
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int vm_release(struct inode *inode, struct file *file)
+{
+	btvm_vm_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations vm_operations = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = vm_ioctl,
+	.release = vm_release,
+	.llseek = noop_llseek,
+};
+
+int btvm_vm_create(void)
+{
+	struct btvm_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	int fd;
+
+	if (!vm)
+		return -ENOMEM;
+	refcount_set(&vm->users, 1);
+	mutex_init(&vm->lock);
+	vm->config.breakpoints = 4;
+	vm->clock_offset = ktime_get_ns();
+	fd = anon_inode_getfd("btvm-vm", &vm_operations, vm, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		btvm_vm_put(vm);
+	return fd;
+}

@@ -1,0 +1,22 @@
+// The monitor: the hypervisor at ring 0 of the guest world. kmod/switch.S calls it at each trap of the guest,
+// on a stack of its own, with the host's interrupts off.
+#include "vmm/hypervisor/tracer.hh"
+
+namespace {
+
+/// For the test of what a fault in here does: an address that nothing maps.
+void fault_on_purpose() {
+    constexpr btvm::u64 kUnmapped = 0xffffff7fdead0000;
+    asm volatile("movb $0, (%0)" ::"r"(kUnmapped) : "memory");
+}
+
+} // namespace
+
+/// Answers the trap in `context`. BTVM_MONITOR_RESUME: go on at ring 3 with the frame; BTVM_MONITOR_LEAVE:
+/// the host world is needed, World::request tells for what.
+extern "C" btvm::u32 btvm_monitor_trap(btvm_switch_context* /*context*/, btvm::World* world) {
+    if (world->config.flags & BTVM_CONFIG_TEST_MONITOR_FAULT) fault_on_purpose();
+    btvm::Tracer tracer(*world, world->monitor);
+    world->stats.handled_in_monitor++;
+    return tracer.trap() == btvm::Verdict::Resume ? BTVM_MONITOR_RESUME : BTVM_MONITOR_LEAVE;
+}

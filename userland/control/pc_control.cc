@@ -1,0 +1,174 @@
+#include "userland/control/pc_control.hh"
+
+#include <unistd.h>
+
+#include "userland/control/base64.hh"
+#include "userland/control/screen_png.hh"
+#include "userland/machine/failure_report.hh"
+#include "userland/machine/statistics.hh"
+
+namespace btvm {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+namespace {
+
+/// Raised when a command's meaning or a reply changes for those who use it already.
+constexpr int kProtocolVersion = 1;
+constexpr unsigned kDefaultTraceCount = 100;
+constexpr unsigned kMaxTraceCount = 65536;
+
+std::string text_member(const json& request, const char* name) {
+    if (!request.contains(name) || !request[name].is_string())
+        throw RequestError("bad-request", std::string("this command needs a \"") + name + "\"");
+    return request[name];
+}
+
+unsigned drive_member(const json& request) {
+    const std::string drive = text_member(request, "drive");
+    if (drive == "a" || drive == "A") return 0;
+    if (drive == "b" || drive == "B") return 1;
+    throw RequestError("bad-request", "\"drive\" is \"a\" or \"b\"");
+}
+
+ordered_json floppies_json(const PcStatus& status) {
+    ordered_json out = ordered_json::array();
+    for (unsigned drive = 0; drive < kFloppyDrives; drive++) {
+        const FloppyStatus& floppy = status.floppies[drive];
+        if (!floppy.present) continue;
+        out.push_back({{"drive", std::string(1, static_cast<char>('a' + drive))},
+                       {"path", floppy.path},
+                       {"write_protected", floppy.write_protected},
+                       {"snapshot", floppy.snapshot},
+                       {"active", floppy.active}});
+    }
+    return out;
+}
+
+} // namespace
+
+ordered_json PcControl::execute(const std::string& command, const json& request) {
+    ordered_json none = ordered_json::object();
+    try {
+        if (command == "info") return info();
+        if (command == "screen") return screen(request);
+        if (command == "stats") return stats();
+        if (command == "trace") return trace(request);
+        if (command == "registers") return {{"text", describe_registers(pc_.registers())}};
+        if (command == "type") return type(request), none;
+        if (command == "key") return pc_.press_chord(text_member(request, "chord")), none;
+        if (command == "pause") return pc_.pause(), none;
+        if (command == "resume") return pc_.resume(), none;
+        if (command == "reset") return pc_.reset(), none;
+        if (command == "nmi") return pc_.nmi(), none;
+        if (command == "floppy") return floppy(request), none;
+        if (command == "quit") return quit_(), none;
+    } catch (const std::invalid_argument& error) {
+        throw RequestError("bad-request", error.what());
+    } catch (const MachineStopped& error) {
+        throw RequestError("stopped", error.what());
+    }
+    throw RequestError("bad-request", "unknown command \"" + command + "\"");
+}
+
+ordered_json PcControl::info() {
+    const PcStatus status = pc_.status();
+    const PcConfig& config = pc_.config();
+    return {{"protocol", kProtocolVersion},
+            {"name", config.name},
+            {"pid", ::getpid()},
+            {"engine", pc_.engine_name()},
+            {"state", to_string(status.state)},
+            {"memory_mib", config.ram_mib},
+            {"breakpoints", config.engine.breakpoints},
+            {"guest_seconds", std::chrono::duration<double>(status.guest_time).count()},
+            {"resets", status.resets},
+            {"leds", status.leds},
+            {"queued_keys", status.queued_keys},
+            {"floppies", floppies_json(status)},
+            {"failure", pc_.failure()}};
+}
+
+ordered_json PcControl::screen(const json& request) {
+    const std::string format = request.value("format", "text");
+    const TextScreen screen = pc_.screen();
+    ordered_json out = {{"mode", screen.text_mode ? "text" : "graphics"},
+                        {"columns", screen.columns},
+                        {"rows", screen.rows},
+                        {"cursor",
+                         {{"x", screen.cursor.x}, {"y", screen.cursor.y}, {"visible", screen.cursor.visible}}}};
+    if (format == "text") {
+        out["text"] = btvm::screen_text(screen);
+    } else if (format == "png") {
+        const auto font = find_font(pc_.video_bios());
+        if (!font) throw RequestError("failed", "there is no 8x16 font in the video BIOS to draw with");
+        out["png"] = base64_encode(screen_png(screen, *font));
+    } else if (format == "cells") {
+        std::vector<std::uint8_t> cells;
+        for (const TextCell cell : screen.cells) {
+            cells.push_back(cell.code);
+            cells.push_back(cell.attribute);
+        }
+        out["cells"] = base64_encode(cells);
+    } else {
+        throw RequestError("bad-request", "\"format\" is \"text\", \"png\" or \"cells\"");
+    }
+    return out;
+}
+
+ordered_json PcControl::stats() { return {{"engine", pc_.engine_name()}, {"stats", statistics_json(pc_.stats())}}; }
+
+ordered_json PcControl::trace(const json& request) {
+    const unsigned count = request.value("count", kDefaultTraceCount);
+    if (count < 1 || count > kMaxTraceCount)
+        throw RequestError("bad-request", "\"count\" is 1 to " + std::to_string(kMaxTraceCount));
+    ordered_json entries = ordered_json::array();
+    for (const btvm_trace_entry& entry : pc_.trace(count)) {
+        if (!entry.sequence) continue;
+        entries.push_back({{"sequence", std::uint64_t{entry.sequence}},
+                           {"tsc", std::uint64_t{entry.tsc}},
+                           {"kind", std::uint32_t{entry.kind}},
+                           {"rip", std::uint64_t{entry.rip}},
+                           {"a", std::uint32_t{entry.a}},
+                           {"b", std::uint64_t{entry.b}},
+                           {"c", std::uint64_t{entry.c}},
+                           {"text", describe_trace_entry(entry)}});
+    }
+    return {{"enabled", pc_.config().engine.trace}, {"entries", std::move(entries)}};
+}
+
+void PcControl::floppy(const json& request) {
+    const unsigned drive = drive_member(request);
+    const std::string action = text_member(request, "action");
+    if (action == "insert")
+        pc_.insert_floppy(drive, {text_member(request, "path"), request.value("snapshot", false),
+                                  request.value("write_protect", false)});
+    else if (action == "eject")
+        pc_.eject_floppy(drive);
+    else
+        throw RequestError("bad-request", "\"action\" is \"insert\" or \"eject\"");
+}
+
+void PcControl::type(const json& request) { pc_.type(text_member(request, "text")); }
+
+std::string PcControl::screen_text() {
+    try {
+        last_screen_ = btvm::screen_text(pc_.screen());
+    } catch (const MachineStopped&) {
+        // What was last seen is the answer then.
+    }
+    return last_screen_;
+}
+
+std::string PcControl::ended() {
+    switch (pc_.state()) {
+    case MachineState::Failed: return "the engine has failed";
+    case MachineState::PoweredOff: return "the machine is off";
+    case MachineState::Shutdown: return "the guest has triple-faulted";
+    case MachineState::Halted: return "the guest has halted with interrupts off";
+    default: return {};
+    }
+}
+
+} // namespace btvm

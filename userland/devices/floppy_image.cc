@@ -1,0 +1,239 @@
+#include "userland/devices/floppy_image.hh"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+#include "userland/devices/state.hh"
+
+namespace btvm {
+
+namespace {
+
+constexpr FloppyGeometry kFormats[] = {
+    {160, 40, 1, 8, FloppyDensity::Double525}, {180, 40, 1, 9, FloppyDensity::Double525},
+    {320, 40, 2, 8, FloppyDensity::Double525}, {360, 40, 2, 9, FloppyDensity::Double525},
+    {720, 80, 2, 9, FloppyDensity::Double35},  {1200, 80, 2, 15, FloppyDensity::High525},
+    {1440, 80, 2, 18, FloppyDensity::High35},  {1680, 80, 2, 21, FloppyDensity::High35},
+    {2880, 80, 2, 36, FloppyDensity::Extra35},
+};
+
+/// Closes what was opened if the way to a FloppyImage ends early.
+class FileHandle {
+public:
+    explicit FileHandle(int fd) : fd_(fd) {}
+    ~FileHandle() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    FileHandle(const FileHandle&) = delete;
+    FileHandle& operator=(const FileHandle&) = delete;
+    [[nodiscard]] int get() const { return fd_; }
+    int release() { return std::exchange(fd_, -1); }
+
+private:
+    int fd_;
+};
+
+[[noreturn]] void fail(const std::string& path, const std::string& what) {
+    throw FloppyError(path + ": " + what);
+}
+
+std::string known_sizes() {
+    std::string text;
+    for (const FloppyGeometry& g : kFormats) {
+        if (!text.empty()) text += ", ";
+        text += std::to_string(g.kilobytes) + " KB = " + std::to_string(g.bytes());
+    }
+    return text;
+}
+
+const FloppyGeometry& geometry_for(const std::string& path, std::uint64_t size) {
+    const FloppyGeometry* larger = nullptr;
+    for (const FloppyGeometry& g : kFormats) {
+        if (g.bytes() == size) return g;
+        if (!larger && g.bytes() > size) larger = &g;
+    }
+    std::string text = size == 0 ? "the file is empty"
+                       : larger  ? std::to_string(size) + " bytes is not the size of any floppy"
+                                 : std::to_string(size) + " bytes is too large for a floppy";
+    text += " (known sizes in bytes: " + known_sizes() + ")";
+    if (larger && size)
+        text += "; if its end was cut off, pad it: truncate -s " + std::to_string(larger->bytes()) + " '" +
+                path + "'";
+    fail(path, text);
+}
+
+/// Locks the whole file for as long as it is open, with an open-file-description lock where the file system
+/// has them (they see QEMU's locks, too), else with flock().
+void lock(const std::string& path, int fd, bool exclusive) {
+    struct flock request {};
+    request.l_type = exclusive ? F_WRLCK : F_RDLCK;
+    request.l_whence = SEEK_SET;
+    if (::fcntl(fd, F_OFD_SETLK, &request) == 0) return;
+    int error = errno;
+    if (error != EAGAIN && error != EACCES) {
+        if (::flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return;
+        error = errno;
+    }
+    if (error == EAGAIN || error == EACCES || error == EWOULDBLOCK)
+        fail(path, exclusive
+                       ? "is in use by another program (snapshot or read-only use can share an image with "
+                         "others that do not write it)"
+                       : "is being written by another program");
+    // No locks on this file system: reading is safe enough, two writers are not.
+    if (exclusive)
+        fail(path, std::string("cannot be locked against other programs (") + std::strerror(error) +
+                       "); use it read-only or as a snapshot");
+}
+
+} // namespace
+
+std::span<const FloppyGeometry> floppy_formats() { return kFormats; }
+
+std::unique_ptr<FloppyImage> FloppyImage::open(const std::string& path, Options options) {
+    const bool want_write = !options.read_only && !options.snapshot;
+    // O_NONBLOCK: opening a pipe must not wait for its other end; it does nothing to regular files.
+    constexpr int kFlags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    FileHandle file(::open(path.c_str(), O_RDONLY | kFlags));
+    if (file.get() < 0) fail(path, std::strerror(errno));
+    struct stat info {};
+    if (::fstat(file.get(), &info) != 0) fail(path, std::strerror(errno));
+    if (S_ISDIR(info.st_mode)) fail(path, "is a directory, not a floppy image");
+    if (!S_ISREG(info.st_mode)) fail(path, "is not a regular file");
+    const FloppyGeometry& geometry = geometry_for(path, static_cast<std::uint64_t>(info.st_size));
+
+    bool write_protected = options.read_only;
+    if (want_write) {
+        // The superuser may open anything for writing; the owner's wish still counts.
+        const bool writable_mode = info.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH);
+        // Through /proc the very file that was examined, whatever its name means by now.
+        const std::string same = "/proc/self/fd/" + std::to_string(file.get());
+        FileHandle writer(writable_mode ? ::open(same.c_str(), O_RDWR | kFlags) : -1);
+        if (writer.get() >= 0) {
+            lock(path, writer.get(), true);
+            return std::unique_ptr<FloppyImage>(
+                new FloppyImage(path, options, writer.release(), geometry, false));
+        }
+        if (writable_mode && errno != EACCES && errno != EROFS && errno != EPERM && errno != ETXTBSY)
+            fail(path, std::strerror(errno));
+        write_protected = true;
+    }
+    lock(path, file.get(), false);
+    return std::unique_ptr<FloppyImage>(
+        new FloppyImage(path, options, file.release(), geometry, write_protected));
+}
+
+FloppyImage::FloppyImage(std::string path, Options options, int fd, const FloppyGeometry& geometry,
+                         bool write_protected)
+    : path_(std::move(path)), options_(options), fd_(fd), geometry_(geometry),
+      write_protected_(write_protected), deleted_(geometry.total_sectors()) {}
+
+FloppyImage::~FloppyImage() {
+    if (unflushed_) (void)::fdatasync(fd_);
+    ::close(fd_);
+}
+
+std::optional<std::uint32_t> FloppyImage::locate(unsigned cylinder, unsigned head, unsigned sector) const {
+    if (cylinder >= geometry_.cylinders || head >= geometry_.heads) return std::nullopt;
+    if (sector < 1 || sector > geometry_.sectors) return std::nullopt;
+    return (cylinder * geometry_.heads + head) * geometry_.sectors + sector - 1;
+}
+
+void FloppyImage::read(std::uint32_t place, Sector& out) const {
+    if (place >= geometry_.total_sectors()) fail(path_, "read beyond the end");
+    if (const auto kept = overlay_.find(place); kept != overlay_.end()) {
+        out = kept->second;
+        return;
+    }
+    const auto start = static_cast<off_t>(place) * static_cast<off_t>(kFloppySectorSize);
+    std::size_t done = 0;
+    while (done < out.size()) {
+        const ssize_t n =
+            ::pread(fd_, out.data() + done, out.size() - done, start + static_cast<off_t>(done));
+        if (n > 0)
+            done += static_cast<std::size_t>(n);
+        else if (n == 0)
+            fail(path_, "has become shorter while in use");
+        else if (errno != EINTR)
+            fail(path_, std::string("cannot be read: ") + std::strerror(errno));
+    }
+}
+
+void FloppyImage::write(std::uint32_t place, const Sector& in) {
+    if (place >= geometry_.total_sectors()) fail(path_, "write beyond the end");
+    if (write_protected_) fail(path_, "is write-protected");
+    if (options_.snapshot) {
+        overlay_[place] = in;
+        return;
+    }
+    const auto start = static_cast<off_t>(place) * static_cast<off_t>(kFloppySectorSize);
+    std::size_t done = 0;
+    unflushed_ = true;
+    // One call writes a sector as a whole. Should the host write less, the rest follows, so that no half is
+    // left.
+    while (done < in.size()) {
+        const ssize_t n = ::pwrite(fd_, in.data() + done, in.size() - done, start + static_cast<off_t>(done));
+        if (n > 0)
+            done += static_cast<std::size_t>(n);
+        else if (n == 0 || errno != EINTR)
+            fail(path_, std::string("cannot be written: ") + std::strerror(n == 0 ? ENOSPC : errno));
+    }
+}
+
+void FloppyImage::flush() {
+    if (!unflushed_) return;
+    if (::fdatasync(fd_) != 0) fail(path_, std::string("cannot be written: ") + std::strerror(errno));
+    unflushed_ = false;
+}
+
+namespace {
+
+struct SavedSector {
+    std::uint32_t place = 0;
+    FloppyImage::Sector data{};
+    void describe(StateArchive& a) {
+        a.field("place", place);
+        a.field("data", data);
+    }
+};
+
+} // namespace
+
+void FloppyImage::describe(StateArchive& a) {
+    std::uint16_t kilobytes = geometry_.kilobytes;
+    bool snapshot = options_.snapshot;
+    bool write_protected = write_protected_;
+    a.field("kilobytes", kilobytes);
+    a.field("snapshot", snapshot);
+    a.field("write_protected", write_protected);
+    a.check(kilobytes == geometry_.kilobytes, "another size of medium is in the drive");
+    a.check(snapshot == options_.snapshot, "the medium was in the drive as a snapshot, or is now");
+    a.check(write_protected == write_protected_, "the medium's write protection differs");
+
+    std::vector<SavedSector> sectors;
+    std::vector<std::uint32_t> deleted;
+    if (!a.loading()) {
+        for (const auto& [place, data] : overlay_)
+            sectors.push_back({place, data});
+        for (std::uint32_t i = 0; i < deleted_.size(); i++)
+            if (deleted_[i]) deleted.push_back(i);
+    }
+    const std::uint32_t total = geometry_.total_sectors();
+    a.field("overlay", sectors, {.present = snapshot, .max_count = total});
+    a.field("deleted_marks", deleted, {.below = total, .max_count = total});
+    for (const SavedSector& s : sectors)
+        a.check(s.place < total, "overlay: a sector beyond the medium");
+    if (!a.loading()) return;
+    overlay_.clear();
+    for (const SavedSector& s : sectors)
+        overlay_[s.place] = s.data;
+    deleted_.assign(total, false);
+    for (const std::uint32_t place : deleted)
+        deleted_[place] = true;
+}
+
+} // namespace btvm

@@ -1,0 +1,116 @@
+// A floppy medium: a raw image file, sector after sector, cylinder by cylinder, head 0 before head 1.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace btvm {
+
+class StateArchive;
+
+inline constexpr std::size_t kFloppySectorSize = 512;
+
+/// An image that cannot be used as a floppy, or an access to it that the host refused. The message is for the
+/// user.
+class FloppyError : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// What a medium was made as; with the drive it is in, this decides the data rate it is read at.
+enum class FloppyDensity : std::uint8_t {
+    Double525, ///< 5.25 inch, 160 to 360 KB, 40 cylinders
+    High525,   ///< 5.25 inch, 1.2 MB
+    Double35,  ///< 3.5 inch, 720 KB
+    High35,    ///< 3.5 inch, 1.44 MB (and 1.68 MB)
+    Extra35    ///< 3.5 inch, 2.88 MB
+};
+
+struct FloppyGeometry {
+    std::uint16_t kilobytes; ///< The usual name: 1440.
+    std::uint8_t cylinders;
+    std::uint8_t heads;
+    std::uint8_t sectors; ///< A track.
+    FloppyDensity density;
+
+    [[nodiscard]] constexpr std::uint32_t total_sectors() const {
+        return std::uint32_t{cylinders} * heads * sectors;
+    }
+    [[nodiscard]] constexpr std::uint64_t bytes() const {
+        return std::uint64_t{total_sectors()} * kFloppySectorSize;
+    }
+};
+
+/// Every known format, smallest first; sizes are distinct.
+[[nodiscard]] std::span<const FloppyGeometry> floppy_formats();
+
+class FloppyImage {
+public:
+    struct Options {
+        bool read_only = false; ///< Write-protects the medium; the file is opened for reading only.
+        bool snapshot =
+            false; ///< The medium can be written, the file stays as it is: writes are kept in memory.
+    };
+
+    /// Opens an image. The file is locked as long as the image lives: exclusively if it is going to be
+    /// written, shared otherwise; so no file is written by one while another has it. A file that may not be
+    /// written gives a write-protected medium. Throws FloppyError: missing, not a regular file, unreadable,
+    /// of no known size, or in use.
+    [[nodiscard]] static std::unique_ptr<FloppyImage> open(const std::string& path, Options options);
+    [[nodiscard]] static std::unique_ptr<FloppyImage> open(const std::string& path) {
+        return open(path, Options{});
+    }
+    /// Flushes; an error at this point is lost, so call flush() first where it matters.
+    ~FloppyImage();
+    FloppyImage(const FloppyImage&) = delete;
+    FloppyImage& operator=(const FloppyImage&) = delete;
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+    [[nodiscard]] const FloppyGeometry& geometry() const { return geometry_; }
+    [[nodiscard]] bool write_protected() const { return write_protected_; }
+    [[nodiscard]] bool snapshot() const { return options_.snapshot; }
+
+    /// The sector's place in the file, counted from 0, or nothing if the medium has no such sector. `sector`
+    /// counts from 1, as on the medium.
+    [[nodiscard]] std::optional<std::uint32_t> locate(unsigned cylinder, unsigned head,
+                                                      unsigned sector) const;
+
+    using Sector = std::array<std::uint8_t, kFloppySectorSize>;
+    /// Whole sectors by their place. Throw FloppyError if the host fails; write() also on a write-protected
+    /// medium.
+    void read(std::uint32_t place, Sector& out) const;
+    void write(std::uint32_t place, const Sector& in);
+    /// Returns when all that was written is on the host's disk. Throws FloppyError.
+    void flush();
+
+    /// A raw image has no room for deleted data address marks: they last as long as the medium stays in the
+    /// drive.
+    [[nodiscard]] bool deleted_mark(std::uint32_t place) const { return deleted_.at(place); }
+    void set_deleted_mark(std::uint32_t place, bool deleted) { deleted_.at(place) = deleted; }
+
+    /// The part of the medium's state that is not in the file: geometry (to be compared), snapshot sectors,
+    /// marks.
+    void describe(StateArchive& archive);
+
+private:
+    FloppyImage(std::string path, Options options, int fd, const FloppyGeometry& geometry,
+                bool write_protected);
+
+    std::string path_;
+    Options options_;
+    int fd_;
+    FloppyGeometry geometry_;
+    bool write_protected_;
+    bool unflushed_ = false;
+    std::map<std::uint32_t, Sector> overlay_; ///< Snapshot: sectors written so far.
+    std::vector<bool> deleted_;
+};
+
+} // namespace btvm

@@ -1,0 +1,93 @@
+// What runs guest code: the kernel module, or the same core hosted in this process. An engine owns the processor, the
+// interrupt controllers, the timer and guest time; everything else of the PC is the machine's.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "btvm/btvm.h"
+#include "userland/devices/device.hh"
+
+namespace btvm {
+
+/// An access to a port that no part of the core answers.
+struct PortAccess {
+    bool write{};
+    std::uint8_t size{}; ///< 1, 2 or 4 bytes.
+    std::uint16_t port{};
+    std::uint32_t value{};
+};
+
+/// Why run() came back.
+struct EngineExit {
+    enum class Reason {
+        Io,       ///< `io` is to be answered; for a read, give the value to answer().
+        Deadline, ///< Guest time has reached the deadline.
+        Kicked,   ///< kick() was called or a signal came in.
+        Halted,   ///< HLT with interrupts off: only an NMI or a reset goes on.
+        Shutdown, ///< Triple fault: only a reset goes on.
+        Failed    ///< The engine cannot go on; `report` tells why, in lines for a human.
+    };
+    Reason reason{Reason::Kicked};
+    PortAccess io{};
+    std::string report{};
+};
+
+/// The processor's registers for reports and tools.
+struct Registers {
+    btvm_regs general{};
+    btvm_sregs system{};
+};
+
+/// How guest code is run.
+struct EngineConfig {
+    unsigned breakpoints{4}; ///< Debug registers the planner may use, 1 to 4.
+    bool monitor{true};      ///< Handle traps in the guest world.
+    bool verify{};           ///< Single-step traced code and check the invariants.
+    bool plan_cache{true};
+    bool trace{};     ///< Keep the trace ring.
+    bool interpret{}; ///< Never run guest code natively (kernel engine only).
+    /// BTVM_CONFIG_TEST_*: for tests of the checks themselves.
+    std::uint32_t test_flags{};
+};
+
+/// Everything but kick() is called from the vCPU thread only. Calls throw std::runtime_error when the engine is broken.
+class Engine {
+public:
+    /// A deadline that never comes.
+    static constexpr GuestTime kNever = GuestTime::max();
+
+    virtual ~Engine() = default;
+
+    [[nodiscard]] virtual std::string_view name() const = 0;
+
+    /// Runs the guest until there is a reason to stop. Guest time must be running.
+    [[nodiscard]] virtual EngineExit run(GuestTime deadline) = 0;
+    /// The value of the port read that the last exit asked for.
+    virtual void answer(std::uint32_t value) = 0;
+    /// Makes run() return soon, or return at once if it is not running. From any thread and from signal handlers.
+    virtual void kick() = 0;
+
+    virtual void set_irq(unsigned line, bool level) = 0;
+    virtual void nmi() = 0;
+    virtual void set_a20(bool enabled) = 0;
+    [[nodiscard]] virtual bool a20() const = 0;
+    /// The processor, the interrupt controllers and the timer as after RESET.
+    virtual void reset() = 0;
+    /// Somebody other than the guest's processor has written guest memory.
+    virtual void memory_written(std::uint64_t guest_physical, std::uint64_t size) = 0;
+
+    /// Guest time; it stands still from freeze_time() to thaw_time(). Frozen at 0 at first.
+    [[nodiscard]] virtual GuestTime now() const = 0;
+    virtual void freeze_time() = 0;
+    virtual void thaw_time() = 0;
+
+    [[nodiscard]] virtual Registers registers() const = 0;
+    [[nodiscard]] virtual btvm_stats stats() const = 0;
+    /// The newest `count` entries of the trace, oldest first.
+    [[nodiscard]] virtual std::vector<btvm_trace_entry> trace(unsigned count) const = 0;
+};
+
+} // namespace btvm

@@ -1,0 +1,204 @@
+#include "userland/machine/hosted_engine.hh"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <poll.h>
+#include <stdexcept>
+#include <sys/eventfd.h>
+#include <x86intrin.h>
+
+namespace btvm {
+
+HostedEngine::HostedEngine(PhysicalMemory& memory, const EngineConfig& config)
+    : ports_(pic_, pit_, request_, port_counters_), interpreter_(cpu_, memory_, ports_, counters_),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), keep_trace_(config.trace) {
+    if (!wake_) throw std::runtime_error(std::string("eventfd: ") + std::strerror(errno));
+    if (memory.regions().size() > kMaxMemorySlots) throw std::logic_error("more memory regions than slots");
+    for (const MemoryRegion& region : memory.regions()) {
+        MemorySlot& slot = memory_.slots[memory_.slot_count++];
+        slot.first = region.first;
+        slot.size = region.size;
+        slot.memory = region.memory;
+        slot.read_only = region.read_only;
+    }
+    reset();
+}
+
+void HostedEngine::reset() {
+    btvm::reset(cpu_);
+    cpu_.a20_mask_off = 0;
+    pic_.reset();
+    pit_.reset(static_cast<u64>(clock_.now().count()));
+    request_ = {};
+    owed_ticks_ = 0;
+}
+
+void HostedEngine::tick() {
+    const u64 now = static_cast<u64>(clock_.now().count());
+    ports_.now_ns = now;
+    interpreter_.tsc = __rdtsc() + cpu_.tsc_offset;
+    owed_ticks_ += pit_.collect_ticks(now);
+    if (!owed_ticks_) return;
+    const PicChip& master = pic_.master();
+    if (master.imr & 1) {
+        // A masked controller keeps one request, however many edges come.
+        lost_ticks_ += owed_ticks_ - 1;
+        owed_ticks_ = 1;
+    } else if (owed_ticks_ > kMaxOwedTicks) {
+        lost_ticks_ += owed_ticks_ - kMaxOwedTicks;
+        owed_ticks_ = kMaxOwedTicks;
+    }
+    // The next owed tick waits until the guest has taken the one before.
+    if ((master.irr | master.isr) & 1) return;
+    pic_.pulse_irq(0);
+    owed_ticks_--;
+}
+
+bool HostedEngine::interruptible() const { return (cpu_.rflags & eflags::kIf) && !cpu_.interrupt_shadow; }
+
+StepStatus HostedEngine::deliver_pending() {
+    if (cpu_.nmi_pending && !cpu_.nmi_blocked && !cpu_.interrupt_shadow) {
+        cpu_.nmi_pending = 0;
+        note(BTVM_TRACE_EVENT, 2);
+        return interpreter_.deliver({Event::Kind::Nmi, 2, false, 0});
+    }
+    if (interruptible() && pic_.pending()) {
+        const u8 vector = pic_.acknowledge();
+        interrupts_++;
+        note(BTVM_TRACE_EVENT, vector);
+        return interpreter_.deliver({Event::Kind::External, vector, false, 0});
+    }
+    return StepStatus::Completed;
+}
+
+StepStatus HostedEngine::slice() {
+    for (unsigned i = 0; i < kSlice; i++) {
+        if (const StepStatus status = interpreter_.step(); status != StepStatus::Completed) return status;
+        if (interruptible() && pic_.pending()) break;
+    }
+    return StepStatus::Completed;
+}
+
+EngineExit HostedEngine::run(GuestTime deadline) {
+    for (;;) {
+        if (kicked_.exchange(false)) return {};
+        tick();
+        if (GuestTime(ports_.now_ns) >= deadline) return leave(EngineExit::Reason::Deadline, BTVM_EXIT_DEADLINE);
+
+        StepStatus status = StepStatus::Shutdown;
+        if (cpu_.activity != Activity::Shutdown) status = deliver_pending();
+        if (status == StepStatus::Completed) {
+            if (cpu_.activity == Activity::Halted) {
+                if (!(cpu_.rflags & eflags::kIf)) return leave(EngineExit::Reason::Halted, BTVM_EXIT_HALTED);
+                sleep_until(deadline);
+                continue;
+            }
+            status = slice();
+        }
+        switch (status) {
+        case StepStatus::Completed: break;
+        case StepStatus::Halted: halts_++; break;
+        case StepStatus::Io: return io_exit();
+        case StepStatus::Shutdown: return leave(EngineExit::Reason::Shutdown, BTVM_EXIT_SHUTDOWN);
+        }
+    }
+}
+
+void HostedEngine::sleep_until(GuestTime deadline) {
+    const u64 now = ports_.now_ns;
+    u64 until = std::min(deadline == kNever ? ~u64{0} : static_cast<u64>(deadline.count()), pit_.next_irq_ns(now));
+    // With ticks owed the interrupt is in service or masked: look again soon.
+    if (owed_ticks_) until = std::min(until, now + 1'000'000);
+    timespec wait{3600, 0};
+    if (until != ~u64{0}) {
+        const u64 left = until > now ? until - now : 0;
+        wait = {static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
+    }
+    pollfd poll{wake_.get(), POLLIN, 0};
+    ::ppoll(&poll, 1, &wait, nullptr);
+    std::uint64_t drained = 0;
+    if (::read(wake_.get(), &drained, sizeof drained) < 0 && errno != EAGAIN)
+        throw std::runtime_error(std::string("eventfd: ") + std::strerror(errno));
+}
+
+EngineExit HostedEngine::io_exit() {
+    note(BTVM_TRACE_EXIT, BTVM_EXIT_IO);
+    EngineExit exit{EngineExit::Reason::Io, {request_.write != 0, request_.size, request_.port, request_.value}, {}};
+    // A write is done once the machine has seen it; a read is answered by answer().
+    if (request_.write) request_.phase = PortRequest::Phase::Answered;
+    return exit;
+}
+
+void HostedEngine::answer(std::uint32_t value) {
+    request_.value = value;
+    request_.phase = PortRequest::Phase::Answered;
+}
+
+void HostedEngine::kick() {
+    kicked_ = true;
+    const std::uint64_t one = 1;
+    // The counter cannot overflow: sleep_until() drains it. Nothing else can fail here.
+    [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
+}
+
+EngineExit HostedEngine::leave(EngineExit::Reason reason, std::uint32_t trace_code) {
+    note(BTVM_TRACE_EXIT, trace_code);
+    return {reason, {}, {}};
+}
+
+void HostedEngine::note(std::uint32_t kind, std::uint32_t a, std::uint64_t b, std::uint64_t c) {
+    if (!keep_trace_) return;
+    if (trace_.size() == kTraceEntries) trace_.pop_front();
+    trace_.push_back({++trace_sequence_, __rdtsc(), kind, a, cpu_.seg[Cs].base + cpu_.rip, b, c});
+}
+
+std::vector<btvm_trace_entry> HostedEngine::trace(unsigned count) const {
+    const std::size_t have = std::min<std::size_t>(count, trace_.size());
+    return {trace_.end() - static_cast<std::ptrdiff_t>(have), trace_.end()};
+}
+
+btvm_stats HostedEngine::stats() const {
+    btvm_stats stats{};
+    stats.size = sizeof stats;
+    stats.interpreted_instructions = counters_.instructions;
+    stats.exceptions_delivered = counters_.exceptions;
+    stats.interrupts_delivered = interrupts_;
+    stats.port_in_core = port_counters_.in_core;
+    stats.port_userland = port_counters_.userland;
+    stats.halts = halts_;
+    stats.lost_timer_ticks = lost_ticks_;
+    return stats;
+}
+
+namespace {
+
+btvm_segment segment(const Segment& s) { return {s.base, s.limit, s.selector, s.access.value}; }
+btvm_dtable table(const TableRegister& t) { return {t.base, t.limit, {}}; }
+
+} // namespace
+
+Registers HostedEngine::registers() const {
+    Registers out;
+    std::copy(std::begin(cpu_.gpr), std::end(cpu_.gpr), std::begin(out.general.gpr));
+    out.general.rip = cpu_.rip;
+    out.general.rflags = cpu_.rflags;
+    for (int i = 0; i < kSegRegCount; i++)
+        out.system.segment[i] = segment(cpu_.seg[i]);
+    out.system.ldtr = segment(cpu_.ldtr);
+    out.system.tr = segment(cpu_.tr);
+    out.system.gdtr = table(cpu_.gdtr);
+    out.system.idtr = table(cpu_.idtr);
+    out.system.cr0 = cpu_.cr0;
+    out.system.cr2 = cpu_.cr2;
+    out.system.cr3 = cpu_.cr3;
+    out.system.cr4 = cpu_.cr4;
+    std::copy(std::begin(cpu_.dr), std::end(cpu_.dr), std::begin(out.system.dr));
+    out.system.efer = cpu_.efer;
+    out.system.a20_enabled = !cpu_.a20_mask_off;
+    out.system.activity = static_cast<__u8>(cpu_.activity);
+    out.system.interrupt_shadow = cpu_.interrupt_shadow;
+    return out;
+}
+
+} // namespace btvm

@@ -1,0 +1,84 @@
+// Runs the guest by interpreting every instruction in this process, with the same core that the module has. Slower than
+// the kernel engine by far, but it needs neither the module nor privileges.
+#pragma once
+
+#include <atomic>
+#include <deque>
+
+#include "userland/abi/file_descriptor.hh"
+#include "userland/machine/engine.hh"
+#include "userland/machine/guest_clock.hh"
+#include "userland/machine/physical_memory.hh"
+#include "vmm/cpu/state.hh"
+#include "vmm/interpret/interpreter.hh"
+#include "vmm/interrupts/pic.hh"
+#include "vmm/interrupts/pit.hh"
+#include "vmm/io/port_bus.hh"
+#include "vmm/memory/guest_memory.hh"
+
+namespace btvm {
+
+class HostedEngine final : public Engine {
+public:
+    HostedEngine(PhysicalMemory& memory, const EngineConfig& config);
+
+    [[nodiscard]] std::string_view name() const override { return "interpreter"; }
+    [[nodiscard]] EngineExit run(GuestTime deadline) override;
+    void answer(std::uint32_t value) override;
+    void kick() override;
+    void set_irq(unsigned line, bool level) override { pic_.set_irq(line, level); }
+    void nmi() override { cpu_.nmi_pending = 1; }
+    void set_a20(bool enabled) override { cpu_.a20_mask_off = !enabled; }
+    [[nodiscard]] bool a20() const override { return !cpu_.a20_mask_off; }
+    void reset() override;
+    void memory_written(std::uint64_t, std::uint64_t) override {} // nothing decoded is kept
+    [[nodiscard]] GuestTime now() const override { return clock_.now(); }
+    void freeze_time() override { clock_.freeze(); }
+    void thaw_time() override { clock_.thaw(); }
+    [[nodiscard]] Registers registers() const override;
+    [[nodiscard]] btvm_stats stats() const override;
+    [[nodiscard]] std::vector<btvm_trace_entry> trace(unsigned count) const override;
+
+private:
+    /// Steps between two looks at the clock and the kick: a few microseconds' worth.
+    static constexpr unsigned kSlice = 256;
+    /// Timer interrupts kept for a guest that is late; older ones are lost, as on a slow machine.
+    static constexpr unsigned kMaxOwedTicks = 32;
+    static constexpr std::size_t kTraceEntries = 4096;
+
+    /// Brings timer, port bus and TSC to the present.
+    void tick();
+    /// Delivers an NMI or interrupt if one can be taken at this boundary.
+    [[nodiscard]] StepStatus deliver_pending();
+    [[nodiscard]] bool interruptible() const;
+    /// Runs up to kSlice instructions.
+    [[nodiscard]] StepStatus slice();
+    /// Waits in HLT for a kick or until `deadline` or the timer's next edge.
+    void sleep_until(GuestTime deadline);
+    [[nodiscard]] EngineExit io_exit();
+    void note(std::uint32_t kind, std::uint32_t a, std::uint64_t b = 0, std::uint64_t c = 0);
+    [[nodiscard]] EngineExit leave(EngineExit::Reason reason, std::uint32_t trace_code);
+
+    GuestClock clock_;
+    CpuState cpu_{};
+    GuestMemory memory_{};
+    Pic pic_{};
+    Pit pit_{};
+    PortRequest request_{};
+    PortCounters port_counters_{};
+    PortBus ports_;
+    InterpreterCounters counters_{};
+    Interpreter interpreter_;
+
+    FileDescriptor wake_; ///< An eventfd: wakes sleep_until().
+    std::atomic<bool> kicked_{};
+    unsigned owed_ticks_{};
+    std::uint64_t lost_ticks_{};
+    std::uint64_t halts_{};
+    std::uint64_t interrupts_{};
+    bool keep_trace_;
+    std::uint64_t trace_sequence_{};
+    std::deque<btvm_trace_entry> trace_;
+};
+
+} // namespace btvm

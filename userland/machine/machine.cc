@@ -1,0 +1,188 @@
+#include "userland/machine/machine.hh"
+
+#include <algorithm>
+
+namespace btvm {
+
+const char* to_string(MachineState state) {
+    switch (state) {
+    case MachineState::Running: return "running";
+    case MachineState::Paused: return "paused";
+    case MachineState::Halted: return "halted";
+    case MachineState::Shutdown: return "shutdown";
+    case MachineState::Failed: return "failed";
+    case MachineState::PoweredOff: return "off";
+    }
+    return "?";
+}
+
+Machine::Machine(std::unique_ptr<PhysicalMemory> memory, std::unique_ptr<Engine> engine)
+    : memory_(std::move(memory)), engine_(std::move(engine)) {}
+
+Machine::~Machine() { close_queue(); }
+
+void Machine::add(Device& device) {
+    ports_.add(device);
+    devices_.push_back(&device);
+}
+
+bool Machine::enqueue(std::function<void()> command) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return false;
+        commands_.push_back(std::move(command));
+    }
+    wake_.notify_one();
+    engine_->kick();
+    return true;
+}
+
+void Machine::post(std::function<void()> command) { enqueue(std::move(command)); }
+
+void Machine::quit() {
+    enqueue([this] { quit_ = true; });
+}
+
+std::string Machine::failure() const {
+    const std::lock_guard lock(mutex_);
+    return failure_;
+}
+
+void Machine::run_commands() {
+    std::unique_lock lock(mutex_);
+    while (!commands_.empty()) {
+        const std::function<void()> command = std::move(commands_.front());
+        commands_.pop_front();
+        lock.unlock();
+        command();
+        lock.lock();
+    }
+}
+
+void Machine::wait_for_command() {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return !commands_.empty(); });
+}
+
+void Machine::close_queue() {
+    std::deque<std::function<void()>> dropped;
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    dropped.swap(commands_); // waiting callers get MachineStopped
+}
+
+void Machine::set_state(MachineState state) {
+    if (state == MachineState::Running)
+        engine_->thaw_time();
+    else
+        engine_->freeze_time();
+    state_ = state;
+}
+
+void Machine::fail(const std::string& report) {
+    {
+        const std::lock_guard lock(mutex_);
+        failure_ = report;
+    }
+    engine_->freeze_time();
+    state_ = MachineState::Failed;
+}
+
+void Machine::run() {
+    try {
+        for (Device* device : devices_)
+            device->reset();
+        set_state(MachineState::Running);
+    } catch (const std::exception& error) {
+        fail(std::string(error.what()) + "\n");
+    }
+    // A failed machine still answers commands: its screen, registers and trace are what a user wants to see then.
+    while (!quit_) {
+        try {
+            run_commands();
+            if (quit_) break;
+            if (state_ == MachineState::Running)
+                run_guest();
+            else
+                wait_for_command();
+        } catch (const std::exception& error) {
+            fail(std::string(error.what()) + "\n");
+        }
+    }
+    if (state_ != MachineState::Failed) state_ = MachineState::PoweredOff;
+    close_queue();
+}
+
+GuestTime Machine::next_deadline() const {
+    GuestTime first = Engine::kNever;
+    for (const Device* device : devices_)
+        if (const auto deadline = device->deadline()) first = std::min(first, *deadline);
+    return first;
+}
+
+void Machine::run_devices() {
+    const GuestTime now = engine_->now();
+    for (Device* device : devices_)
+        if (const auto deadline = device->deadline(); deadline && *deadline <= now) device->run_until(now);
+}
+
+void Machine::run_guest() {
+    run_devices();
+    if (!reset_requested_) {
+        EngineExit exit = engine_->run(next_deadline());
+        switch (exit.reason) {
+        case EngineExit::Reason::Io: handle_io(exit.io); break;
+        case EngineExit::Reason::Deadline:
+        case EngineExit::Reason::Kicked: break;
+        case EngineExit::Reason::Halted: set_state(MachineState::Halted); break;
+        case EngineExit::Reason::Shutdown: set_state(MachineState::Shutdown); break;
+        case EngineExit::Reason::Failed: fail(exit.report); break;
+        }
+    }
+    if (reset_requested_) reset();
+}
+
+void Machine::handle_io(PortAccess access) {
+    if (access.write)
+        ports_.write(access.port, access.size, access.value);
+    else
+        engine_->answer(ports_.read(access.port, access.size));
+}
+
+void Machine::pause() {
+    if (state_ == MachineState::Running) set_state(MachineState::Paused);
+}
+
+void Machine::resume() {
+    if (state_ == MachineState::Paused) set_state(MachineState::Running);
+}
+
+void Machine::reset() {
+    reset_requested_ = false;
+    if (state_ == MachineState::Failed) throw std::runtime_error("the engine has failed: only quit is left");
+    resets_++;
+    if (memory_->restore_firmware())
+        for (const MemoryRegion& region : memory_->regions())
+            if (!region.read_only && region.first == PhysicalMemory::kVideoRomBase)
+                engine_->memory_written(region.first, region.size);
+    engine_->reset();
+    for (Device* device : devices_)
+        device->reset();
+    // A reset that a device asked for in its own reset would go round for ever.
+    reset_requested_ = false;
+    if (state_ != MachineState::Paused) set_state(MachineState::Running);
+}
+
+void Machine::nmi() {
+    engine_->nmi();
+    if (state_ == MachineState::Halted) set_state(MachineState::Running);
+}
+
+void Machine::power_off() { quit_ = true; }
+
+void Machine::dma_write(std::uint64_t at, std::span<const std::uint8_t> in) {
+    memory_->write(at, in);
+    if (!in.empty()) engine_->memory_written(at, in.size());
+}
+
+} // namespace btvm

@@ -1,0 +1,128 @@
+// The PC: a machine with the board of an AT on it, and what front ends do with it. Every public function may be called
+// from any thread but the machine's own; MachineStopped is thrown once the machine is off.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "userland/devices/keyboard_keys.hh"
+#include "userland/devices/text_screen.hh"
+#include "userland/machine/firmware.hh"
+#include "userland/machine/machine.hh"
+
+namespace btvm {
+
+inline constexpr unsigned kFloppyDrives = 2;
+
+/// What is in a floppy drive, or shall be.
+struct FloppyConfig {
+    std::string path; ///< Empty: no floppy.
+    bool snapshot{};  ///< Writes are kept in memory and lost: the file stays as it is.
+    bool write_protect{};
+};
+
+enum class EngineChoice {
+    Auto,       ///< The kernel engine if /dev/btvm is there, else the interpreter.
+    Kernel,
+    Interpreter
+};
+
+enum class BootOrder { FloppyFirst, DiskFirst };
+
+/// What the guest's clock shows at power-on.
+struct ClockConfig {
+    enum class Base { LocalTime, Utc, Fixed };
+    Base base{Base::LocalTime};
+    std::int64_t fixed_seconds{}; ///< Fixed: seconds since 1970-01-01 00:00.
+};
+
+struct PcConfig {
+    std::string name;
+    unsigned ram_mib{16};
+    Firmware firmware;
+    EngineChoice engine_choice{EngineChoice::Auto};
+    EngineConfig engine;
+    std::array<FloppyConfig, kFloppyDrives> floppies;
+    bool second_drive{}; ///< Drive B is there even without a floppy in it.
+    std::string serial;  ///< COM1: "", "none", "stdio", "file:PATH", "unix:PATH" or "tcp:PORT".
+    BootOrder boot{BootOrder::FloppyFirst};
+    ClockConfig clock;
+};
+
+struct FloppyStatus {
+    bool present{}; ///< The drive is there.
+    std::string path;
+    bool write_protected{};
+    bool snapshot{};
+    bool active{}; ///< The motor runs.
+};
+
+struct PcStatus {
+    MachineState state{};
+    std::uint8_t leds{}; ///< Bits of Keyboard::Led.
+    std::size_t queued_keys{};
+    std::array<FloppyStatus, kFloppyDrives> floppies;
+    GuestTime guest_time{};
+    std::uint64_t resets{};
+};
+
+class Pc {
+public:
+    /// Builds the machine; start() turns it on. Throws FirmwareError, abi::AbiError, FloppyImageError (floppy images) or
+    /// std::runtime_error.
+    explicit Pc(const PcConfig& config);
+    /// Turns the machine off and flushes the floppies.
+    ~Pc();
+    Pc(const Pc&) = delete;
+    Pc& operator=(const Pc&) = delete;
+
+    void start();
+    /// Ends the machine's thread and waits for it. Later calls throw MachineStopped. May be called again.
+    void stop();
+
+    [[nodiscard]] const PcConfig& config() const { return config_; }
+    [[nodiscard]] std::string engine_name() const;
+    /// Does not wait for the machine; does not throw.
+    [[nodiscard]] MachineState state() const { return machine_->state(); }
+    /// The report when the state is Failed.
+    [[nodiscard]] std::string failure() const { return machine_->failure(); }
+
+    [[nodiscard]] TextScreen screen();
+    [[nodiscard]] PcStatus status();
+    [[nodiscard]] btvm_stats stats();
+    [[nodiscard]] std::vector<btvm_trace_entry> trace(unsigned count);
+    [[nodiscard]] Registers registers();
+    [[nodiscard]] std::span<const std::uint8_t> video_bios() const;
+
+    /// Queues key movements. Throws std::runtime_error when the queue is full.
+    void send_keys(std::vector<KeyEvent> events);
+    /// Types UTF-8 text. Throws std::invalid_argument when no key types a character; nothing is typed then.
+    void type(const std::string& text);
+    /// "ctrl-alt-del" and the like. Throws std::invalid_argument.
+    void press_chord(const std::string& chord);
+
+    void pause();
+    void resume();
+    void reset();
+    void nmi();
+
+    /// Puts a floppy into drive 0 or 1 after taking out what is there. Throws what opening an image throws; the drive is
+    /// then as before.
+    void insert_floppy(unsigned drive, const FloppyConfig& floppy);
+    void eject_floppy(unsigned drive);
+
+private:
+    struct Board;
+
+    PcConfig config_;
+    std::unique_ptr<Machine> machine_;
+    std::unique_ptr<Board> board_;
+    std::thread thread_;
+};
+
+} // namespace btvm

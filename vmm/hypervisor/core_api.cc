@@ -1,0 +1,221 @@
+#include "vmm/hypervisor/core_api.h"
+
+#include <new>
+
+#include "vmm/hypervisor/host_turn.hh"
+#include "vmm/native/native_state.hh"
+#include "vmm/world.hh"
+
+using namespace btvm;
+
+namespace {
+
+World& world_of(btvm_world* w) { return *reinterpret_cast<World*>(w); }
+const World& world_of(const btvm_world* w) { return *reinterpret_cast<const World*>(w); }
+
+template <class T>
+T* pointer(u64 address) {
+    return reinterpret_cast<T*>(address);
+}
+
+void add_slot(View& view, const btvm_core_slot& s, u64 memory, u64 state, u64 frames) {
+    MemorySlot& slot = view.memory.slots[view.memory.slot_count++];
+    slot.first = s.guest_physical;
+    slot.size = s.size;
+    slot.memory = pointer<u8>(memory);
+    slot.state = pointer<u8>(state);
+    slot.host_frames = pointer<const u64>(frames);
+    slot.read_only = s.read_only != 0;
+}
+
+btvm_segment to_abi(const Segment& s) { return {s.base, s.limit, s.selector, s.access.value}; }
+Segment from_abi(const btvm_segment& s) { return {s.base, s.limit, s.selector, AccessRights{s.access}}; }
+
+/// What is cached of guest code and its mapping no longer holds.
+void forget_mappings(World& world) {
+    world.shadow.flush(world.host.shadow);
+    world.plans.flush();
+    world.native.plan_valid = false;
+}
+
+} // namespace
+
+btvm_u64 btvm_core_world_size(void) { return (sizeof(World) + kPageMask) & ~kPageMask; }
+
+void btvm_core_initialise(btvm_world* memory, const btvm_core_layout* layout) {
+    World& world = *new (memory) World{};
+    world.config.breakpoints = kMaxBreakpoints;
+    for (u32 i = 0; i < layout->slot_count; i++) {
+        const btvm_core_slot& s = layout->slots[i];
+        add_slot(world.host, s, s.host_memory, s.host_state, s.host_frames);
+        add_slot(world.monitor, s, s.monitor_memory, s.monitor_state, s.monitor_frames);
+    }
+    world.host.shadow = {pointer<u64>(layout->host_shadow), pointer<const u64>(layout->host_shadow_frames)};
+    world.monitor.shadow = {pointer<u64>(layout->monitor_shadow),
+                            pointer<const u64>(layout->monitor_shadow_frames)};
+    world.host.context = pointer<btvm_switch_context>(layout->host_context);
+    world.monitor.context = pointer<btvm_switch_context>(layout->monitor_context);
+    world.shadow.initialise(world.host.shadow, layout->shadow_pages);
+    btvm_core_reset(memory);
+}
+
+void btvm_core_reset(btvm_world* w) {
+    World& world = world_of(w);
+    reset(world.cpu);
+    world.pic.reset();
+    world.pit.reset(world.clock.anchor_ns);
+    world.next_timer_ns = 0;
+    world.owed_ticks = 0;
+    world.port_request = {};
+    world.request = HostRequest::None;
+    world.native = {};
+    world.error = {};
+    forget_mappings(world);
+}
+
+void btvm_core_set_config(btvm_world* w, const btvm_config* config) {
+    World& world = world_of(w);
+    world.config = *config;
+    world.trace.enabled = config->flags & BTVM_CONFIG_TRACE;
+    world.native.plan_valid = false;
+    world.plans.flush();
+}
+
+void btvm_core_set_irq(btvm_world* w, btvm_u32 line, btvm_u32 level) { world_of(w).pic.set_irq(line, level); }
+
+void btvm_core_set_nmi(btvm_world* w) { world_of(w).cpu.nmi_pending = 1; }
+
+void btvm_core_set_a20(btvm_world* w, int enabled) {
+    World& world = world_of(w);
+    const u8 off = !enabled;
+    if (world.cpu.a20_mask_off == off) return;
+    world.cpu.a20_mask_off = off;
+    forget_mappings(world);
+}
+
+void btvm_core_memory_written(btvm_world* w, btvm_u64 guest_physical, btvm_u64 size) {
+    World& world = world_of(w);
+    GuestMemory& memory = world.host.memory;
+    // Page by page, and only where there is memory: the range is userland's word.
+    for (u32 i = 0; i < memory.slot_count; i++) {
+        const MemorySlot& slot = memory.slots[i];
+        const u64 begin = guest_physical > slot.first ? guest_physical : slot.first;
+        const u64 end_asked = guest_physical + size < size ? ~u64{0} : guest_physical + size;
+        const u64 end = end_asked < slot.first + slot.size ? end_asked : slot.first + slot.size;
+        if (begin >= end) continue;
+        for (u64 frame = begin >> kPageShift; frame <= (end - 1) >> kPageShift; frame++) {
+            slot.state[frame - (slot.first >> kPageShift)] |= page_state::kDirty;
+            if (world.code.drop(memory, frame)) {
+                world.stats.code_pages_dropped++;
+                world.native.plan_valid = false;
+                world.trace.add(BTVM_TRACE_CODE_DROP, 0, static_cast<u32>(frame));
+            }
+        }
+    }
+}
+
+void btvm_core_get_regs(const btvm_world* w, btvm_regs* regs) {
+    const CpuState& cpu = world_of(w).cpu;
+    for (unsigned i = 0; i < kGprCount; i++)
+        regs->gpr[i] = cpu.gpr[i];
+    regs->rip = cpu.rip;
+    regs->rflags = cpu.rflags;
+}
+
+void btvm_core_set_regs(btvm_world* w, const btvm_regs* regs) {
+    World& world = world_of(w);
+    for (unsigned i = 0; i < kGprCount; i++)
+        world.cpu.gpr[i] = i < 8 ? regs->gpr[i] & 0xffffffff : 0;
+    world.cpu.rip = regs->rip & 0xffffffff;
+    world.cpu.rflags = (regs->rflags & eflags::kAll) | eflags::kFixed1;
+    world.native.plan_valid = false;
+}
+
+void btvm_core_get_sregs(const btvm_world* w, btvm_sregs* out) {
+    const CpuState& cpu = world_of(w).cpu;
+    *out = {};
+    for (unsigned i = 0; i < kSegRegCount; i++)
+        out->segment[i] = to_abi(cpu.seg[i]);
+    out->ldtr = to_abi(cpu.ldtr);
+    out->tr = to_abi(cpu.tr);
+    out->gdtr = {cpu.gdtr.base, cpu.gdtr.limit, {}};
+    out->idtr = {cpu.idtr.base, cpu.idtr.limit, {}};
+    out->cr0 = cpu.cr0;
+    out->cr2 = cpu.cr2;
+    out->cr3 = cpu.cr3;
+    out->cr4 = cpu.cr4;
+    for (unsigned i = 0; i < 8; i++)
+        out->dr[i] = cpu.dr[i];
+    out->efer = cpu.efer;
+    out->a20_enabled = !cpu.a20_mask_off;
+    out->activity = static_cast<u8>(cpu.activity);
+    out->interrupt_shadow = cpu.interrupt_shadow;
+}
+
+int btvm_core_set_sregs(btvm_world* w, const btvm_sregs* in) {
+    World& world = world_of(w);
+    CpuState& cpu = world.cpu;
+    constexpr u64 kHigh = ~u64{0xffffffff};
+    const bool paging_without_protection = (in->cr0 & cr0::kPg) && !(in->cr0 & cr0::kPe);
+    if (paging_without_protection || (in->cr0 & kHigh) || (in->cr3 & kHigh) || (in->cr4 & kHigh) ||
+        (in->efer & (efer::kLme | efer::kLma)) || in->activity > static_cast<u8>(Activity::Shutdown) ||
+        in->a20_enabled > 1 || in->interrupt_shadow > 1)
+        return -1;
+    for (unsigned i = 0; i < kSegRegCount; i++)
+        if (in->segment[i].base & kHigh) return -1;
+
+    for (unsigned i = 0; i < kSegRegCount; i++)
+        cpu.seg[i] = from_abi(in->segment[i]);
+    cpu.ldtr = from_abi(in->ldtr);
+    cpu.tr = from_abi(in->tr);
+    cpu.gdtr = {in->gdtr.base & ~kHigh, in->gdtr.limit, {}};
+    cpu.idtr = {in->idtr.base & ~kHigh, in->idtr.limit, {}};
+    cpu.cr0 = in->cr0 | cr0::kEt;
+    cpu.cr2 = in->cr2 & ~kHigh;
+    cpu.cr3 = in->cr3;
+    cpu.cr4 = in->cr4;
+    for (unsigned i = 0; i < 8; i++)
+        cpu.dr[i] = in->dr[i] & ~kHigh;
+    cpu.efer = in->efer;
+    cpu.a20_mask_off = !in->a20_enabled;
+    cpu.activity = static_cast<Activity>(in->activity);
+    cpu.interrupt_shadow = in->interrupt_shadow;
+    forget_mappings(world);
+    return 0;
+}
+
+void btvm_core_get_stats(const btvm_world* w, btvm_stats* out) {
+    const World& world = world_of(w);
+    *out = world.stats;
+    out->size = sizeof *out;
+    out->instructions_decoded = world.code.counters.decoded;
+    out->decode_cache_hits = world.code.counters.hits;
+    out->plan_cache_flushes = world.plans.counters.flushes;
+    out->exceptions_delivered = world.interpreter_counters.exceptions;
+    out->port_in_core = world.port_counters.in_core;
+    out->port_userland = world.port_counters.userland;
+    out->shadow_pages = world.shadow.pages_in_use();
+}
+
+btvm_u32 btvm_core_get_trace(const btvm_world* w, btvm_trace_entry* entries, btvm_u32 count) {
+    const TraceRing& trace = world_of(w).trace;
+    const u32 n = count < trace.size() ? count : trace.size();
+    for (u32 i = 0; i < n; i++)
+        entries[i] = trace.newest(n - 1 - i);
+    return n;
+}
+
+int btvm_core_take_turn(btvm_world* w, btvm_core_turn* turn, btvm_run* run) {
+    return host_turn(world_of(w), *turn, *run);
+}
+
+void btvm_core_answer_io(btvm_world* w, btvm_u32 value) {
+    PortRequest& request = world_of(w).port_request;
+    if (request.phase != PortRequest::Phase::Asked) return;
+    if (!request.write) request.value = value;
+    request.phase = PortRequest::Phase::Answered;
+}
+
+void btvm_core_left(btvm_world* w) { after_guest_world(world_of(w)); }
+
+void* btvm_core_fpu(btvm_world* w) { return world_of(w).cpu.fpu.bytes; }

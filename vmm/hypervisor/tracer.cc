@@ -1,0 +1,251 @@
+#include "vmm/hypervisor/tracer.hh"
+
+#include "vmm/base/platform.hh"
+#include "vmm/mmu/guest_walk.hh"
+#include "vmm/native/native_state.hh"
+#include "vmm/plan/check.hh"
+#include "vmm/plan/planner.hh"
+
+namespace btvm {
+
+namespace {
+
+// The monitor runs with the host's interrupts off: after this long it lets the host world run (DESIGN: no
+// host interrupt waits more than about 100 us).
+constexpr u64 kMonitorBudgetNs = 50'000;
+constexpr u32 kStepsBetweenClockReads = 16;
+// Timer interrupts that the guest was too slow to take are owed up to this many; more are lost, and counted.
+constexpr u32 kMaxOwedTicks = 128;
+
+constexpr u64 linear_pc(const CpuState& cpu) { return (cpu.seg[Cs].base + cpu.rip) & 0xffffffff; }
+
+/// Whether an instruction touches the x87, MMX or vector registers. Errs towards yes.
+constexpr bool uses_fpu(const Instruction& i) {
+    switch (i.map) {
+    case OpcodeMap::OneByte: return (i.opcode & 0xf8) == 0xd8 || i.opcode == 0x9b;
+    case OpcodeMap::Map0f:
+        return (i.opcode >= 0x10 && i.opcode <= 0x17) || (i.opcode >= 0x28 && i.opcode <= 0x2f) ||
+               (i.opcode >= 0x50 && i.opcode <= 0x7f) || i.opcode == 0xae || i.opcode == 0xc2 ||
+               (i.opcode >= 0xc4 && i.opcode <= 0xc6) || i.opcode >= 0xd0;
+    default: return true;
+    }
+}
+
+} // namespace
+
+Tracer::Tracer(World& world, View& view)
+    : world_(world), view_(view), cpu_(world.cpu),
+      ports_(world.pic, world.pit, world.port_request, world.port_counters),
+      interpreter_(world.cpu, view.memory, ports_, world.interpreter_counters),
+      began_tsc_(platform::read_tsc()) {
+    update_time();
+}
+
+void Tracer::update_time() {
+    const u64 tsc = platform::read_tsc();
+    const u64 now = world_.clock.at(tsc);
+    interpreter_.tsc = tsc + cpu_.tsc_offset;
+    ports_.now_ns = now;
+    if (now >= world_.next_timer_ns) {
+        world_.owed_ticks += world_.pit.collect_ticks(now);
+        if (world_.owed_ticks > kMaxOwedTicks) {
+            world_.stats.lost_timer_ticks += world_.owed_ticks - kMaxOwedTicks;
+            world_.owed_ticks = kMaxOwedTicks;
+        }
+        world_.next_timer_ns = world_.pit.next_irq_ns(now);
+    }
+    constexpr u8 kTimerLine = 1u << 0;
+    if (world_.owed_ticks && !(world_.pic.master().irr & kTimerLine)) {
+        world_.owed_ticks--;
+        world_.pic.pulse_irq(0);
+    }
+}
+
+Verdict Tracer::leave(HostRequest why) {
+    world_.request = why;
+    return Verdict::Leave;
+}
+
+void Tracer::drop_written_code() {
+    if (!view_.memory.watched_hits) return;
+    view_.memory.watched_hits = 0;
+    const u32 dropped = world_.code.drop_written(view_.memory);
+    if (!dropped) return;
+    world_.stats.code_pages_dropped += dropped;
+    world_.native.plan_valid = false;
+    world_.trace.add(BTVM_TRACE_CODE_DROP, linear_pc(cpu_), dropped);
+}
+
+void Tracer::protect_new_code() {
+    CodeCache& code = world_.code;
+    if (code.newly_watched_overflow()) {
+        world_.shadow.flush(view_.shadow);
+    } else {
+        for (u32 i = 0; i < code.newly_watched_count(); i++) {
+            const GuestLinear at{code.newly_watched(i) << kPageShift};
+            world_.shadow.write_protect(view_.shadow, at);
+            // With address line 20 masked the page shows a second time, one megabyte up.
+            constexpr u64 kA20 = u64{1} << 20;
+            if (cpu_.a20_mask_off) world_.shadow.write_protect(view_.shadow, GuestLinear(at.value | kA20));
+        }
+    }
+    code.clear_newly_watched();
+}
+
+bool Tracer::needs_host_fpu() const {
+    if (!platform::kInGuestWorld) return false;
+    Instruction instruction;
+    const CodeTranslation translation(cpu_.a20_mask_off);
+    return CodeCache::fetch(view_.memory, translation, linear_pc(cpu_), CodeSize::Bits32, instruction) !=
+               CodeStatus::Ok ||
+           uses_fpu(instruction);
+}
+
+Tracer::Stepped Tracer::step() {
+    if (needs_host_fpu()) {
+        world_.request = HostRequest::Interpret;
+        return Stepped::Leave;
+    }
+    const u64 pc = linear_pc(cpu_);
+    const u64 exceptions_before = world_.interpreter_counters.exceptions;
+    const u64 core_ports_before = world_.port_counters.in_core;
+    world_.native.plan_valid = false;
+    const StepStatus status = interpreter_.step();
+    world_.trace.add(BTVM_TRACE_EMULATE, pc, static_cast<u32>(status), cpu_.rip, cpu_.gpr[Rax]);
+    if (world_.interpreter_counters.exceptions != exceptions_before) note_delivery(~0u, 0);
+    // The access may have programmed the timer.
+    if (world_.port_counters.in_core != core_ports_before)
+        world_.next_timer_ns = world_.pit.next_irq_ns(ports_.now_ns);
+    drop_written_code();
+    switch (status) {
+    case StepStatus::Completed: return Stepped::On;
+    case StepStatus::Io: world_.request = HostRequest::Io; return Stepped::Leave;
+    case StepStatus::Halted: world_.request = HostRequest::Halt; return Stepped::Leave;
+    case StepStatus::Shutdown: world_.request = HostRequest::Shutdown; return Stepped::Leave;
+    }
+    return Stepped::Leave;
+}
+
+void Tracer::note_delivery(u32 vector, u32 error) {
+    world_.trace.add(BTVM_TRACE_EVENT, linear_pc(cpu_), vector, error);
+}
+
+Tracer::Stepped Tracer::take_events() {
+    Event event;
+    if (cpu_.nmi_pending && !cpu_.nmi_blocked && !cpu_.interrupt_shadow) {
+        cpu_.nmi_pending = 0;
+        event.kind = Event::Kind::Nmi;
+        event.vector = static_cast<u8>(Vector::Nmi);
+    } else if ((cpu_.rflags & eflags::kIf) && !cpu_.interrupt_shadow && world_.pic.pending()) {
+        event.kind = Event::Kind::External;
+        event.vector = world_.pic.acknowledge();
+        world_.stats.interrupts_delivered++;
+    } else {
+        return Stepped::On;
+    }
+    world_.native.plan_valid = false;
+    const StepStatus status = interpreter_.deliver(event);
+    note_delivery(event.vector, 0);
+    drop_written_code();
+    if (status == StepStatus::Shutdown) {
+        world_.request = HostRequest::Shutdown;
+        return Stepped::Leave;
+    }
+    return Stepped::On;
+}
+
+const Plan* Tracer::find_plan() {
+    const u64 pc = linear_pc(cpu_);
+    PlannerOptions options;
+    options.breakpoints = static_cast<u8>(world_.config.breakpoints);
+    options.leave_one_out = world_.config.flags & BTVM_CONFIG_TEST_PLANNER_BUG;
+    // Without paging the only mapping there is goes by address line 20.
+    const PlanKey key{pc, cpu_.a20_mask_off, CodeSize::Bits32, options.breakpoints, options.kind};
+    const bool cached = !(world_.config.flags & BTVM_CONFIG_PLAN_CACHE_OFF);
+    if (cached) {
+        if (const Plan* plan = world_.plans.lookup(key, world_.code)) {
+            world_.stats.plan_cache_hits++;
+            return plan;
+        }
+    }
+    const CodeTranslation translation(cpu_.a20_mask_off);
+    CodeView code{world_.code, view_.memory, translation, CodeSize::Bits32};
+    make_plan(code, pc, options, fresh_);
+    world_.stats.plans_made++;
+    world_.trace.add(BTVM_TRACE_PLAN, pc, fresh_.count, fresh_.address[0], fresh_.address[1]);
+    if (cached) world_.plans.insert(key, fresh_);
+    return &fresh_;
+}
+
+Verdict Tracer::proceed() {
+    for (u32 steps = 0;; steps++) {
+        if (steps && steps % kStepsBetweenClockReads == 0) {
+            update_time();
+            if (world_.clock.at(platform::read_tsc()) - world_.clock.at(began_tsc_) > kMonitorBudgetNs)
+                return leave(HostRequest::Budget);
+        }
+        if (take_events() == Stepped::Leave) return Verdict::Leave;
+        if (cpu_.activity == Activity::Halted) return leave(HostRequest::Halt);
+        if (cpu_.activity == Activity::Shutdown) return leave(HostRequest::Shutdown);
+        if (!native::eligible(cpu_)) return leave(HostRequest::ModeSwitch);
+        if (world_.native.plan_valid) return resume();
+
+        // The instruction after STI or MOV SS must finish before an interrupt is taken: that is one step.
+        if (!cpu_.interrupt_shadow) {
+            const Plan* plan = find_plan();
+            if (!plan->stop_at_pc) {
+                world_.native.verify_stepped = false;
+                world_.native.plan = *plan;
+                world_.native.plan_valid = true;
+                return resume();
+            }
+        }
+        world_.stats.emulated_instructions++;
+        if (step() == Stepped::Leave) return Verdict::Leave;
+    }
+}
+
+Verdict Tracer::resume() {
+    const Plan& plan = world_.native.plan;
+    protect_new_code();
+    btvm_switch_context& context = *view_.context;
+    u64 flags = plan.needs_rf && plan.pc == linear_pc(cpu_) ? eflags::kRf : 0;
+    if (world_.config.flags & BTVM_CONFIG_VERIFY) {
+        if (!verified()) return leave(HostRequest::Error);
+        flags |= eflags::kTf | eflags::kRf;
+    }
+    native::store_segments(cpu_, context);
+    native::store_breakpoints(plan, context);
+    native::store_registers(cpu_, context.frame, flags);
+    world_.request = HostRequest::None;
+    return Verdict::Resume;
+}
+
+bool Tracer::verified() {
+    NativeState& native = world_.native;
+    const u64 pc = linear_pc(cpu_);
+    const u64 previous = native.verify_stepped ? native.verify_from : kNoPreviousPc;
+    const CodeTranslation translation(cpu_.a20_mask_off);
+    const CodeView code{world_.code, view_.memory, translation, CodeSize::Bits32};
+    const Violation violation = check_step(code, previous, pc, native.plan);
+    native.verify_stepped = false;
+    native.verify_from = pc;
+    if (violation == Violation::None) return true;
+    world_.stats.verify_violations++;
+    world_.error = {
+        .suberror = BTVM_ERROR_VERIFY, .vector = 0, .code = static_cast<u64>(violation), .rip = pc, .cr2 = 0};
+    return false;
+}
+
+void Tracer::interpret(u32 steps) {
+    for (u32 n = 0; n < steps; n++) {
+        if (n % kStepsBetweenClockReads == 0) update_time();
+        if (take_events() == Stepped::Leave) return;
+        if (cpu_.activity != Activity::Running) return;
+        if (native::eligible(cpu_) && !(world_.config.flags & BTVM_CONFIG_INTERPRET)) return;
+        world_.stats.interpreted_instructions++;
+        if (step() == Stepped::Leave) return;
+    }
+}
+
+} // namespace btvm

@@ -1,0 +1,68 @@
+// Breakpoint tracing: guest kernel code runs natively at ring 3 under a plan, each trap is answered here, and
+// then the next plan stands. The same code runs in the monitor and, with monitor=off, in the host world.
+//
+// Invariant I3: nothing permanent changes before the last point of failure. Here that is cheap to keep: every
+// instruction is emulated by one step of the interpreter, which completes or changes nothing, and a plan
+// takes effect only in resume(), which cannot fail.
+#pragma once
+
+#include "vmm/world.hh"
+
+namespace btvm {
+
+enum class Verdict : u8 {
+    Resume, ///< The trap frame and debug registers are ready: go on at ring 3.
+    Leave   ///< World::request tells what the host world is needed for.
+};
+
+class Tracer {
+public:
+    Tracer(World& world, View& view);
+
+    /// Answers the trap in the trap frame: an exception that came out of natively running guest code.
+    [[nodiscard]] Verdict trap();
+
+    /// Goes on from the processor state in World::cpu: delivers what is pending, emulates what must be
+    /// emulated, and plans.
+    [[nodiscard]] Verdict proceed();
+
+    /// Interprets guest code that is not the tracer's, for at most `steps` instructions or until it is or the
+    /// host world is needed. Host world only.
+    void interpret(u32 steps);
+
+    /// Interprets exactly one instruction, whatever it is: what the monitor left because it needs the host's
+    /// FPU.
+    void interpret_one() { (void)step(); }
+
+    /// Brings guest time up to date and pulses the timer's interrupt line as it is due.
+    void update_time();
+
+private:
+    enum class Stepped : u8 { On, Leave };
+
+    [[nodiscard]] Verdict on_debug();
+    [[nodiscard]] Verdict on_page_fault();
+    [[nodiscard]] Verdict on_single_step();
+    [[nodiscard]] Verdict emulate_and_proceed();
+    [[nodiscard]] Verdict leave(HostRequest why);
+    [[nodiscard]] Verdict resume();
+
+    [[nodiscard]] Stepped step();
+    [[nodiscard]] Stepped take_events();
+    [[nodiscard]] bool needs_host_fpu() const;
+    [[nodiscard]] const Plan* find_plan();
+    [[nodiscard]] bool verified();
+    void drop_written_code();
+    void protect_new_code();
+    void note_delivery(u32 vector, u32 error);
+
+    World& world_;
+    View& view_;
+    CpuState& cpu_;
+    PortBus ports_;
+    Interpreter interpreter_;
+    Plan fresh_{};
+    u64 began_tsc_;
+};
+
+} // namespace btvm

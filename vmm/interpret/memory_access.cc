@@ -1,0 +1,107 @@
+// The way from segment:offset to guest memory: segment limits and rights, then paging, then the bus.
+#include "vmm/interpret/execution.hh"
+
+namespace btvm {
+
+/// Limits hold in every mode; the type of a segment counts only in protected mode. A real-mode program that
+/// has been to protected mode keeps the limits it loaded there ("unreal mode"), as the hidden parts are kept.
+bool Execution::check_segment(const Segment& s, u32 offset, u32 size, Mode mode, Vector v, u32 error) {
+    const AccessRights a = s.access;
+    if (!cpu_.real_addressing()) {
+        if (s.null()) return fault(v, error);
+        // A wrong type is #GP(0) even through SS.
+        if (mode == Mode::Write ? !a.writable() : !a.readable()) return general_protection();
+    }
+    const u32 last = offset + (size - 1);
+    if (a.expand_down()) [[unlikely]] {
+        const u32 top = a.default_big() ? 0xffffffffu : 0xffffu;
+        if (offset <= s.limit || last < offset || last > top) return fault(v, error);
+        return true;
+    }
+    if (last > s.limit || last < offset) return fault(v, error);
+    return true;
+}
+
+bool Execution::translate(u32 linear, PageAccess access, GuestPhysical& out) {
+    if (!cpu_.paging()) [[likely]] {
+        out = bus_address(cpu_, linear);
+        return true;
+    }
+    GuestWalk walk;
+    if (!guest_walk(cpu_, memory_, GuestLinear(linear), access, WalkMark::No, walk)) {
+        cpu_.cr2 = linear;
+        return fault(Vector::PageFault, walk.error);
+    }
+    out = walk.address;
+    return true;
+}
+
+bool Execution::resolve(u32 linear, u32 size, Mode mode, bool user, MemoryRef& out) {
+    const u32 room = static_cast<u32>(kPageSize) - (linear & kPageMask);
+    out.linear = linear;
+    out.size = size;
+    out.user = user;
+    out.first_bytes = size < room ? size : room;
+    const PageAccess access{mode == Mode::Write, user, false};
+    if (!translate(linear, access, out.first)) return false;
+    return out.first_bytes == size || translate(linear + room, access, out.second);
+}
+
+bool Execution::data_ref(SegReg s, u32 offset, u32 size, Mode mode, MemoryRef& out) {
+    const Segment& segment = cpu_.seg[s];
+    if (!check_segment(segment, offset, size, mode, s == Ss ? Vector::StackFault : Vector::GeneralProtection,
+                       0))
+        return false;
+    const u32 linear = static_cast<u32>(segment.base) + offset;
+    if (alignment_checked() && (linear & (size - 1)) && !(size & (size - 1))) [[unlikely]]
+        return fault(Vector::AlignmentCheck, 0);
+    return resolve(linear, size, mode, user_access(), out);
+}
+
+/// Sets the accessed and dirty bits once it is certain that the access happens.
+void Execution::mark_accessed(const MemoryRef& ref, bool write) {
+    GuestWalk walk;
+    const PageAccess access{write, ref.user, false};
+    // The rights were checked by resolve(); a failure here means that the instruction changed its own page
+    // tables between check and use, and then there is nothing to mark.
+    (void)guest_walk(cpu_, memory_, GuestLinear(ref.linear), access, WalkMark::Yes, walk);
+    if (ref.first_bytes != ref.size)
+        (void)guest_walk(cpu_, memory_, GuestLinear(u32(ref.linear + ref.first_bytes)), access, WalkMark::Yes,
+                         walk);
+}
+
+void Execution::load_bytes(const MemoryRef& ref, void* out) {
+    if (cpu_.paging()) [[unlikely]]
+        mark_accessed(ref, false);
+    if (cpu_.dr[7] & 0xff) [[unlikely]]
+        watch_data(ref.linear, ref.size, false);
+    memory_.read(ref.first, out, ref.first_bytes);
+    if (ref.first_bytes != ref.size) [[unlikely]]
+        memory_.read(ref.second, static_cast<u8*>(out) + ref.first_bytes, ref.size - ref.first_bytes);
+}
+
+void Execution::store_bytes(const MemoryRef& ref, const void* in) {
+    if (cpu_.paging()) [[unlikely]]
+        mark_accessed(ref, true);
+    if (cpu_.dr[7] & 0xff) [[unlikely]]
+        watch_data(ref.linear, ref.size, true);
+    memory_.write(ref.first, in, ref.first_bytes);
+    if (ref.first_bytes != ref.size) [[unlikely]]
+        memory_.write(ref.second, static_cast<const u8*>(in) + ref.first_bytes, ref.size - ref.first_bytes);
+}
+
+bool Execution::read_system(u32 linear, u32 size, void* out) {
+    MemoryRef ref;
+    if (!resolve(linear, size, Mode::Read, false, ref)) return false;
+    load_bytes(ref, out);
+    return true;
+}
+
+bool Execution::write_system(u32 linear, u32 size, const void* in) {
+    MemoryRef ref;
+    if (!resolve(linear, size, Mode::Write, false, ref)) return false;
+    store_bytes(ref, in);
+    return true;
+}
+
+} // namespace btvm

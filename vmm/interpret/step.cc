@@ -1,0 +1,144 @@
+// The step: breakpoints, fetch, decode, execute, commit, traps. In this order, as SDM Vol. 3A table 6-2 ranks
+// them.
+#include "vmm/interpret/execution.hh"
+
+namespace btvm {
+
+namespace {
+
+constexpr u32 kSingleStep = 1u << 14; // DR6.BS
+constexpr u8 kShadowInterrupts = 1;
+constexpr u8 kShadowDebug = 3;
+
+} // namespace
+
+StepStatus Interpreter::step() { return Execution(cpu_, memory_, ports_, *this, counters_).step(); }
+
+StepStatus Interpreter::deliver(const Event& event) {
+    return Execution(cpu_, memory_, ports_, *this, counters_).deliver(event);
+}
+
+/// Brings the instruction at CS:RIP into in_.
+bool Execution::fetch() {
+    const Segment& cs = cpu_.seg[Cs];
+    const u32 ip = static_cast<u32>(cpu_.rip);
+    if (ip > cs.limit) return general_protection();
+    const u32 linear = static_cast<u32>(cs.base) + ip;
+    GuestPhysical at;
+    if (!translate(linear, PageAccess{false, user_access(), true}, at)) return false;
+
+    u32 count = static_cast<u32>(kPageSize) - (linear & kPageMask);
+    if (count > kMaxInstructionLength) count = kMaxInstructionLength;
+    const u32 room = cs.limit - ip; // one less than the bytes up to the limit
+    if (count - 1 > room) count = room + 1;
+    const u8* code = memory_.readable(at, count);
+    u8 copy[kMaxInstructionLength];
+    if (!code) [[unlikely]] {
+        memory_.read(at, copy, count);
+        code = copy;
+    }
+    if (cpu_.paging()) {
+        GuestWalk walk;
+        (void)guest_walk(cpu_, memory_, GuestLinear(linear), {false, user_access(), true}, WalkMark::Yes,
+                         walk);
+    }
+    const CodeSize size = cpu_.code32() ? CodeSize::Bits32 : CodeSize::Bits16;
+    switch (decode(code, count, size, in_)) {
+    case DecodeStatus::Ok: return true;
+    case DecodeStatus::TooLong: return general_protection();
+    case DecodeStatus::Invalid: return undefined();
+    case DecodeStatus::Truncated: break;
+    }
+    if (count == kMaxInstructionLength || count - 1 == room) return general_protection();
+
+    // The instruction crosses into the next page.
+    u8 bytes[kMaxInstructionLength];
+    __builtin_memcpy(bytes, code, count);
+    u32 more = kMaxInstructionLength - count;
+    if (more > room + 1 - count) more = room + 1 - count;
+    const u32 next = linear + count;
+    if (!translate(next, PageAccess{false, user_access(), true}, at)) return false;
+    if (cpu_.paging()) {
+        GuestWalk walk;
+        (void)guest_walk(cpu_, memory_, GuestLinear(next), {false, user_access(), true}, WalkMark::Yes, walk);
+    }
+    memory_.read(at, bytes + count, more);
+    switch (decode(bytes, count + more, size, in_)) {
+    case DecodeStatus::Ok: return true;
+    case DecodeStatus::Invalid: return undefined();
+    default: return general_protection(); // over 15 bytes, or beyond the limit
+    }
+}
+
+/// LOCK is legal only before instructions that read and write memory (SDM Vol. 2A, LOCK).
+bool Execution::lock_allowed() const {
+    if (!in_.memory_operand()) return false;
+    const u8 op = in_.opcode;
+    const unsigned r = in_.reg();
+    if (in_.map == OpcodeMap::OneByte) {
+        if (op < 0x38) return (op & 7) < 2;
+        if (op >= 0x80 && op <= 0x83) return r != 7;
+        if (op == 0x86 || op == 0x87) return true;
+        if (op == 0xf6 || op == 0xf7) return r == 2 || r == 3;
+        return (op == 0xfe || op == 0xff) && r < 2;
+    }
+    if (in_.map != OpcodeMap::Map0f) return false;
+    switch (op) {
+    case 0xab:
+    case 0xb0:
+    case 0xb1:
+    case 0xb3:
+    case 0xbb:
+    case 0xc0:
+    case 0xc1: return true;
+    case 0xba: return r >= 5;
+    case 0xc7: return r == 1;
+    default: return false;
+    }
+}
+
+bool Execution::execute() {
+    if (in_.lock && !lock_allowed()) return undefined();
+    switch (in_.map) {
+    case OpcodeMap::OneByte: return execute_one_byte();
+    case OpcodeMap::Map0f: return execute_two_byte();
+    default: return undefined(); // CPUID offers nothing of the other maps
+    }
+}
+
+StepStatus Execution::step() {
+    if (cpu_.activity != Activity::Running)
+        return cpu_.activity == Activity::Halted ? StepStatus::Halted : StepStatus::Shutdown;
+    counters_.instructions++;
+    owner_.tsc++;
+    const bool single_step = flag(eflags::kTf);
+    if ((cpu_.dr[7] & 0xff) && !flag(eflags::kRf) && cpu_.interrupt_shadow != kShadowDebug &&
+        !code_breakpoint())
+        return raise(fault_);
+    if (!fetch()) return raise(fault_);
+    next_ip_ = static_cast<u32>(cpu_.rip) + in_.length;
+    if (!execute()) {
+        if (io_) return StepStatus::Io;
+        return raise(fault_);
+    }
+    return finish_traps(single_step);
+}
+
+/// Commits the instruction pointer and raises the traps that follow an instruction.
+StepStatus Execution::finish_traps(bool single_step) {
+    if (!again_) cpu_.rip = next_ip_;
+    // While a REP is not through, RF keeps its instruction breakpoint from hitting again, and is what an
+    // interrupt pushes (SDM Vol. 3B 17.3.1.1).
+    if (!keep_resume_) alu::set_flag(cpu_.rflags, eflags::kRf, again_);
+    cpu_.interrupt_shadow = debug_shadow_ ? kShadowDebug : shadow_ ? kShadowInterrupts : 0;
+    if (single_step && !no_single_step_) debug_hits_ |= kSingleStep;
+    if (debug_hits_ && !debug_shadow_) [[unlikely]] {
+        cpu_.dr[6] |= debug_hits_;
+        Event trap;
+        trap.vector = static_cast<u8>(Vector::Debug);
+        return raise(trap);
+    }
+    return cpu_.activity == Activity::Halted ? StepStatus::Halted : StepStatus::Completed;
+}
+
+} // namespace btvm

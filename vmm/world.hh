@@ -1,0 +1,89 @@
+// Everything there is to know of one guest, in one block of plain data that the host world and the guest
+// world map at different addresses. Nothing in it points into itself: what needs addresses is in the two
+// Views, one for each world.
+#pragma once
+
+#include <btvm/btvm.h>
+
+#include "monitor/switch_context.h"
+#include "vmm/cfg/code_cache.hh"
+#include "vmm/cpu/guest_clock.hh"
+#include "vmm/cpu/state.hh"
+#include "vmm/interpret/interpreter.hh"
+#include "vmm/interrupts/pic.hh"
+#include "vmm/interrupts/pit.hh"
+#include "vmm/io/port_bus.hh"
+#include "vmm/memory/guest_memory.hh"
+#include "vmm/mmu/shadow_page_table.hh"
+#include "vmm/plan/plan.hh"
+#include "vmm/plan/plan_cache.hh"
+#include "vmm/trace/trace_ring.hh"
+
+namespace btvm {
+
+/// The addresses one world uses. The host's is filled in by the module; the monitor's too, before the first
+/// entry.
+struct View {
+    GuestMemory memory{};
+    ShadowPoolView shadow{};
+    btvm_switch_context* context{};
+};
+
+/// What the guest world was left for, when it was the monitor's wish.
+enum class HostRequest : u8 {
+    None,
+    Io,         ///< PortRequest is asked.
+    Halt,       ///< The guest waits for an interrupt.
+    Shutdown,   ///< Triple fault.
+    ModeSwitch, ///< The next instruction is not the tracer's.
+    Interpret,  ///< One step is due that only the host world can do (it needs the FPU).
+    Fpu,        ///< The guest's FPU registers are needed natively.
+    Budget,     ///< The monitor has run long enough with interrupts off.
+    Error       ///< See World::error.
+};
+
+/// Why a VM cannot go on.
+struct FatalError {
+    u32 suberror{}; ///< BTVM_ERROR_*
+    u32 vector{};
+    u64 code{};
+    u64 rip{};
+    u64 cr2{};
+};
+
+/// Native execution of guest kernel code.
+struct NativeState {
+    Plan plan{};
+    bool plan_valid{};     ///< `plan` covers cpu.rip and the debug registers hold it.
+    bool fpu_wanted{};     ///< The host loads the guest's FPU registers at each entry.
+    bool verify_stepped{}; ///< Verify mode: the instruction at verify_from has just been single-stepped.
+    u64 verify_from{};
+};
+
+struct World {
+    CpuState cpu{};
+    Pic pic{};
+    Pit pit{};
+    PortRequest port_request{};
+    PortCounters port_counters{};
+    InterpreterCounters interpreter_counters{};
+    GuestClock clock{};
+    u64 next_timer_ns{}; ///< Guest time of the timer's next interrupt, ~0: none.
+    u32 owed_ticks{};    ///< Timer interrupts due that the guest has not been able to take yet.
+
+    btvm_config config{};
+    btvm_stats stats{};
+    HostRequest request{};
+    FatalError error{};
+    NativeState native{};
+    ShadowPageTable shadow{};
+
+    View host{};
+    View monitor{};
+
+    TraceRing trace{};
+    CodeCache code{};
+    PlanCache plans{};
+};
+
+} // namespace btvm
