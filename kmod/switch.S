@@ -115,10 +115,10 @@ SYM_INNER_LABEL(btvm_enter_window, SYM_L_GLOBAL)
 	mov	\field(%rdi), %rax
 	mov	%rax, \register
 	.endm
-	LOAD_DR %dr0, CTX_dr + 8 * 0
-	LOAD_DR %dr1, CTX_dr + 8 * 1
-	LOAD_DR %dr2, CTX_dr + 8 * 2
-	LOAD_DR %dr3, CTX_dr + 8 * 3
+	LOAD_DR %dr0, CTX_dr+8*0
+	LOAD_DR %dr1, CTX_dr+8*1
+	LOAD_DR %dr2, CTX_dr+8*2
+	LOAD_DR %dr3, CTX_dr+8*3
 	mov	$0xffff0ff0, %eax
 	mov	%rax, %dr6
 	mov	CTX_dr7(%rdi), %rax

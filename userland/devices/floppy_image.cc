@@ -98,7 +98,9 @@ std::unique_ptr<FloppyImage> FloppyImage::open(const std::string& path, Options 
     const bool want_write = !options.read_only && !options.snapshot;
     // O_NONBLOCK: opening a pipe must not wait for its other end; it does nothing to regular files.
     constexpr int kFlags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-    FileHandle file(::open(path.c_str(), O_RDONLY | kFlags));
+    FileHandle writer(want_write ? ::open(path.c_str(), O_RDWR | kFlags) : -1);
+    FileHandle reader(writer.get() < 0 ? ::open(path.c_str(), O_RDONLY | kFlags) : -1);
+    FileHandle& file = writer.get() >= 0 ? writer : reader;
     if (file.get() < 0) fail(path, std::strerror(errno));
     struct stat info {};
     if (::fstat(file.get(), &info) != 0) fail(path, std::strerror(errno));
@@ -106,25 +108,11 @@ std::unique_ptr<FloppyImage> FloppyImage::open(const std::string& path, Options 
     if (!S_ISREG(info.st_mode)) fail(path, "is not a regular file");
     const FloppyGeometry& geometry = geometry_for(path, static_cast<std::uint64_t>(info.st_size));
 
-    bool write_protected = options.read_only;
-    if (want_write) {
-        // The superuser may open anything for writing; the owner's wish still counts.
-        const bool writable_mode = info.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH);
-        // Through /proc the very file that was examined, whatever its name means by now.
-        const std::string same = "/proc/self/fd/" + std::to_string(file.get());
-        FileHandle writer(writable_mode ? ::open(same.c_str(), O_RDWR | kFlags) : -1);
-        if (writer.get() >= 0) {
-            lock(path, writer.get(), true);
-            return std::unique_ptr<FloppyImage>(
-                new FloppyImage(path, options, writer.release(), geometry, false));
-        }
-        if (writable_mode && errno != EACCES && errno != EROFS && errno != EPERM && errno != ETXTBSY)
-            fail(path, std::strerror(errno));
-        write_protected = true;
-    }
-    lock(path, file.get(), false);
-    return std::unique_ptr<FloppyImage>(
-        new FloppyImage(path, options, file.release(), geometry, write_protected));
+    // The superuser may open anything for writing; the owner's wish still counts.
+    const bool writable = writer.get() >= 0 && (info.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH));
+    lock(path, file.get(), writable);
+    const bool write_protected = !writable && !options.snapshot;
+    return std::unique_ptr<FloppyImage>(new FloppyImage(path, options, file.release(), geometry, write_protected));
 }
 
 FloppyImage::FloppyImage(std::string path, Options options, int fd, const FloppyGeometry& geometry,

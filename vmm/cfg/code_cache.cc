@@ -121,6 +121,12 @@ CodeAt CodeCache::classify(GuestMemory& memory, const CodeTranslation& translati
     }
     // Not kept: its two pages come and go one without the other. Both are watched all the same.
     at.status = enter(memory, fetched.next_frame, size, at.next_page);
+    if (at.status != CodeStatus::Ok) return at;
+    const u8 here = static_cast<u8>(kPageSize - (pc & kPageMask));
+    const u8 there = static_cast<u8>(at.length - here);
+    Page& next = pages_[at.next_page.slot];
+    if (page.tail < here) page.tail = here;
+    if (next.head < there) next.head = there;
     return at;
 }
 
@@ -159,6 +165,8 @@ CodeStatus CodeCache::enter(GuestMemory& memory, u64 frame, CodeSize size, CodeP
         page.frame = frame;
         page.generation = ++generation_;
         page.size = size;
+        page.head = 0;
+        page.tail = 0;
         __builtin_memset(page.info, 0, sizeof page.info);
         page.next = buckets_[bucket(frame)];
         buckets_[bucket(frame)] = static_cast<u16>(slot + 1);
@@ -220,7 +228,42 @@ bool CodeCache::drop(GuestMemory& memory, u64 frame) {
     return any;
 }
 
+bool CodeCache::overlaps(const Page& page, u32 offset, u32 bytes) {
+    if (offset < page.head || offset + bytes > kPageSize - page.tail) return true;
+    u32 at = offset < kMaxInstructionLength ? 0 : offset - (kMaxInstructionLength - 1);
+    for (; at < offset + bytes; at++)
+        if (page.info[at] && at + (page.info[at] & 0xf) > offset) return true;
+    return false;
+}
+
+bool CodeCache::drop_overwritten(GuestMemory& memory, u64 frame, u32 offset, u32 bytes) {
+    bool decoded = false;
+    for (u32 i = buckets_[bucket(frame)]; i; i = pages_[i - 1].next) {
+        if (pages_[i - 1].frame != frame) continue;
+        decoded = true;
+        if (overlaps(pages_[i - 1], offset, bytes)) return drop(memory, frame);
+    }
+    counters.spared += decoded;
+    return false;
+}
+
 u32 CodeCache::drop_written(GuestMemory& memory) {
+    const u32 writes = memory.watched_writes;
+    memory.watched_writes = 0;
+    if (writes == 0 || writes > GuestMemory::kWatchedWrites) return drop_marked(memory);
+    u32 count = 0;
+    for (u32 i = 0; i < writes; i++) {
+        const WatchedWrite& write = memory.watched_write[i];
+        const GuestPhysical at(write.first);
+        count += drop_overwritten(memory, at.frame(), at.page_offset(), write.bytes);
+        if (u8* state = state_of(memory, at.frame()); state && !(*state & page_state::kTable))
+            *state &= static_cast<u8>(~page_state::kWatchedHit);
+    }
+    return count;
+}
+
+/// Nobody knows where the writes were: every marked page goes.
+u32 CodeCache::drop_marked(GuestMemory& memory) {
     u32 count = 0;
     for (u32 i = 0; i < kPages; i++) {
         if (pages_[i].generation == 0) continue;

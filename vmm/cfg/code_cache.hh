@@ -21,6 +21,7 @@ struct CodeCacheCounters {
     u64 hits{};    ///< Instructions found decoded.
     u64 dropped{}; ///< Pages dropped because they were written.
     u64 evicted{}; ///< Pages dropped to make room.
+    u64 spared{};  ///< Writes to decoded pages that hit none of their instructions.
 };
 
 enum class CodeStatus : u8 {
@@ -92,9 +93,13 @@ public:
 
     /// Drops what is known of guest frame number `frame`. Returns whether anything was.
     bool drop(GuestMemory& memory, u64 frame);
-    /// Drops each page that was written (page_state::kWatchedHit), and clears the mark unless the page is a
-    /// page table too: then the owner of the tables, who must look after this call, clears it. Returns how
-    /// many were dropped.
+    /// The same, unless none of the `bytes` written at `offset` of the page belongs to an instruction decoded
+    /// there: small guests keep their variables beside their code.
+    bool drop_overwritten(GuestMemory& memory, u64 frame, u32 offset, u32 bytes);
+    /// Does that for all writes that `memory` has noted since the last call, and clears the marks of the
+    /// pages (page_state::kWatchedHit), but not of page tables: their owner, who must look after this call,
+    /// clears those. Returns how many pages were dropped. Call it where the writes were made: each world's
+    /// memory has its own notes.
     u32 drop_written(GuestMemory& memory);
     void drop_all(GuestMemory& memory);
 
@@ -121,7 +126,10 @@ private:
         u64 last_used;
         u16 next; ///< In the hash chain, index + 1; 0 ends it.
         CodeSize size;
-        u8 padding[5];
+        u8 head; ///< So many bytes at its beginning are tails of instructions that cross into it (never
+                 ///< kept)...
+        u8 tail; ///< ... and so many at its end begin instructions that cross out of it.
+        u8 padding[3];
         u8 info[kPageSize];
     };
 
@@ -131,6 +139,8 @@ private:
     [[nodiscard]] u32 take_slot(GuestMemory& memory);
     void remove(GuestMemory& memory, u32 slot);
     [[nodiscard]] bool has_frame(u64 frame) const;
+    [[nodiscard]] static bool overlaps(const Page& page, u32 offset, u32 bytes);
+    u32 drop_marked(GuestMemory& memory);
     void note_watched(u64 frame);
 
     u64 clock_;      ///< Counts uses, for least-recently-used replacement.

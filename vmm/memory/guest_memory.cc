@@ -48,12 +48,31 @@ void GuestMemory::read(GuestPhysical at, void* out, u32 bytes) const {
     }
 }
 
-void GuestMemory::note_write(const MemorySlot& slot, u64 offset) {
+void GuestMemory::log_watched(u64 first, u32 bytes) {
+    if (watched_writes > kWatchedWrites) return;
+    if (watched_writes) {
+        WatchedWrite& last = watched_write[watched_writes - 1];
+        if (last.first >> kPageShift == first >> kPageShift) {
+            const u64 end = first + bytes;
+            const u64 last_end = last.first + last.bytes;
+            if (first <= last_end && end >= last.first) {
+                last.first = first < last.first ? first : last.first;
+                last.bytes = static_cast<u32>((end > last_end ? end : last_end) - last.first);
+                return;
+            }
+        }
+    }
+    if (watched_writes < kWatchedWrites) watched_write[watched_writes] = {.first = first, .bytes = bytes};
+    watched_writes++;
+}
+
+void GuestMemory::note_write(const MemorySlot& slot, u64 offset, u32 bytes) {
     u8& state = slot.state[offset >> kPageShift];
     state |= page_state::kDirty;
     if (state & (page_state::kCode | page_state::kTable)) {
         state |= page_state::kWatchedHit;
         watched_hits++;
+        log_watched(slot.first + offset, bytes);
     }
 }
 
@@ -65,7 +84,7 @@ void GuestMemory::write(GuestPhysical at, const void* in, u32 bytes) {
         if (slot && !slot->read_only) {
             const u64 offset = at.value - slot->first;
             copy(slot->memory + offset, from, part);
-            if (slot->state) note_write(*slot, offset);
+            if (slot->state) note_write(*slot, offset, part);
         }
         from += part;
         at = at + part;

@@ -28,6 +28,13 @@ struct MemorySlot {
     u8 reserved[7]{};
 };
 
+/// Bytes of one watched page that were written.
+struct WatchedWrite {
+    u64 first{}; ///< Guest-physical.
+    u32 bytes{};
+    u32 reserved{};
+};
+
 /// Reads of what no slot covers give all ones, writes to it or to a read-only slot vanish: an ISA bus with no
 /// one home. Accesses may cross pages and slots. Address line 20 is applied by whoever makes the address (see
 /// guest_walk).
@@ -38,6 +45,12 @@ public:
     /// Whoever owns decoded code or shadow tables looks here after each instruction, drops what is stale and
     /// sets it to 0.
     u32 watched_hits{};
+    /// Where those writes were, as long as kWatchedWrites runs hold it; a write that goes on where the last one
+    /// began or ended only makes its run longer. More: `watched_writes` is kWatchedWrites + 1, and the page
+    /// states alone tell. CodeCache::drop_written() empties it.
+    static constexpr u32 kWatchedWrites = 8;
+    u32 watched_writes{};
+    WatchedWrite watched_write[kWatchedWrites]{};
     MemorySlot slots[kMaxMemorySlots]{};
 
     /// The slot that holds `at`, or null.
@@ -60,7 +73,8 @@ public:
     }
 
 private:
-    void note_write(const MemorySlot& slot, u64 offset);
+    void note_write(const MemorySlot& slot, u64 offset, u32 bytes);
+    void log_watched(u64 first, u32 bytes);
 };
 
 } // namespace btvm

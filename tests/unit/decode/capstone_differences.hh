@@ -1,5 +1,5 @@
-// Where the decoder and Capstone 4.0.2 disagree, and why: one entry a reason. Whatever no entry explains fails the test, and
-// so does an entry that nothing needs any more.
+// Where the decoder and Capstone 4.0.2 disagree, and why: one entry a reason. Whatever no entry explains
+// fails the test, and so does an entry that nothing needs any more.
 #pragma once
 
 #include <span>

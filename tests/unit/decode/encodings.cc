@@ -9,7 +9,8 @@ namespace {
 
 Encoding noise(Random& random) {
     Encoding e;
-    for (u8& byte : e) byte = static_cast<u8>(random());
+    for (u8& byte : e)
+        byte = static_cast<u8>(random());
     return e;
 }
 
@@ -22,7 +23,8 @@ public:
         return *this;
     }
     Writer& add(const std::vector<u8>& bytes) {
-        for (const u8 byte : bytes) add(byte);
+        for (const u8 byte : bytes)
+            add(byte);
         return *this;
     }
     [[nodiscard]] const Encoding& encoding() const { return encoding_; }
@@ -72,12 +74,19 @@ std::vector<u8> sampled_modrms(Random& random) {
 
 void legacy_encodings(CodeSize size, Random& random, const Visitor& visit) {
     const std::vector<std::vector<u8>> escapes = {{}, {0x0f}, {0x0f, 0x38}, {0x0f, 0x3a}};
-    std::vector<std::vector<u8>> prefixes = {{},           {0x66},       {0xf3},       {0xf2},       {0x67},
-                                             {0x66, 0xf3}, {0x66, 0xf2}, {0xf2, 0x66}, {0xf2, 0xf3}, {0xf3, 0xf2},
-                                             {0xf0},       {0xf0, 0x66}, {0xf2, 0xf0}, {0x2e},       {0x66, 0x67}};
+    std::vector<std::vector<u8>> prefixes = {{},           {0x66},       {0xf3},       {0xf2},
+                                             {0x67},       {0x66, 0xf3}, {0x66, 0xf2}, {0xf2, 0x66},
+                                             {0xf2, 0xf3}, {0xf3, 0xf2}, {0xf0},       {0xf0, 0x66},
+                                             {0xf2, 0xf0}, {0x2e},       {0x66, 0x67}};
     if (size == CodeSize::Bits64) {
-        for (const std::vector<u8>& p : std::initializer_list<std::vector<u8>>{
-                 {0x48}, {0x4f}, {0x44}, {0x66, 0x48}, {0xf3, 0x48}, {0xf2, 0x4f}, {0x48, 0x66}, {0xf0, 0x48}})
+        for (const std::vector<u8>& p : std::initializer_list<std::vector<u8>>{{0x48},
+                                                                               {0x4f},
+                                                                               {0x44},
+                                                                               {0x66, 0x48},
+                                                                               {0xf3, 0x48},
+                                                                               {0xf2, 0x4f},
+                                                                               {0x48, 0x66},
+                                                                               {0xf0, 0x48}})
             prefixes.push_back(p);
     }
     for (const std::vector<u8>& prefix : prefixes) {
@@ -86,11 +95,19 @@ void legacy_encodings(CodeSize size, Random& random, const Visitor& visit) {
                 const bool all = prefix.empty() || modrm_is_opcode(map, opcode);
                 if (all) {
                     for (unsigned modrm = 0; modrm < 256; ++modrm)
-                        visit(Writer(random).add(prefix).add(escapes[map]).add(static_cast<u8>(opcode)).add(
-                            static_cast<u8>(modrm)).encoding());
+                        visit(Writer(random)
+                                  .add(prefix)
+                                  .add(escapes[map])
+                                  .add(static_cast<u8>(opcode))
+                                  .add(static_cast<u8>(modrm))
+                                  .encoding());
                 } else {
                     for (const u8 modrm : sampled_modrms(random))
-                        visit(Writer(random).add(prefix).add(escapes[map]).add(static_cast<u8>(opcode)).add(modrm)
+                        visit(Writer(random)
+                                  .add(prefix)
+                                  .add(escapes[map])
+                                  .add(static_cast<u8>(opcode))
+                                  .add(modrm)
                                   .encoding());
                 }
             }
@@ -116,8 +133,9 @@ void vector_encodings(bool evex, Random& random, const Visitor& visit) {
         u8 base; ///< The first payload byte without its map
         std::vector<u8> maps;
     };
-    const std::vector<Kind> kinds = evex ? std::vector<Kind>{{0x62, 0xf0, {1, 2, 3, 5, 6}}}
-                                         : std::vector<Kind>{{0xc4, 0xe0, {1, 2, 3}}, {0x8f, 0xe0, {8, 9, 10}}};
+    const std::vector<Kind> kinds =
+        evex ? std::vector<Kind>{{0x62, 0xf0, {1, 2, 3, 5, 6}}}
+             : std::vector<Kind>{{0xc4, 0xe0, {1, 2, 3}}, {0x8f, 0xe0, {8, 9, 10}}};
     for (const Kind& kind : kinds) {
         for (const u8 map : kind.maps) {
             for (unsigned n = 0; n < 256u * 4 * 2 * 4 * 3; ++n) {
@@ -171,10 +189,12 @@ void random_encodings(CodeSize size, unsigned count, Random& random, const Visit
         Writer w(random);
         unsigned prefixes = random() % 4;
         if (random() % 8 == 0) prefixes = random() % 13;
-        for (unsigned k = 0; k < prefixes; ++k) w.add(kPrefixes[random() % std::size(kPrefixes)]);
+        for (unsigned k = 0; k < prefixes; ++k)
+            w.add(kPrefixes[random() % std::size(kPrefixes)]);
         if (size == CodeSize::Bits64 && random() % 4 == 0) w.add(static_cast<u8>(0x40 | (random() & 15)));
         u8 opcode = static_cast<u8>(random());
-        while (is_legacy_prefix(opcode)) opcode = static_cast<u8>(random());
+        while (is_legacy_prefix(opcode))
+            opcode = static_cast<u8>(random());
         if (random() % 3 == 0) w.add(0x0f);
         visit(w.add(opcode).encoding());
     }

@@ -49,7 +49,7 @@ TEST(CodeCache, DropWrittenLeavesOtherPagesAlone) {
     CodeWorld w;
     const CodePageId one = w.classify(0x1000).page;
     const CodePageId two = w.classify(0x2000).page;
-    w.memory.store<u8>(GuestPhysical(0x2fff), 0);
+    w.memory.store<u8>(GuestPhysical(0x2000), 0);
     EXPECT_EQ(w.cache().drop_written(w.memory), 1u);
     EXPECT_TRUE(w.cache().current(one));
     EXPECT_FALSE(w.cache().current(two));

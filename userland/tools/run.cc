@@ -1,0 +1,178 @@
+// btvm-run: runs a PC guest, on the terminal or headless.
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <sys/signalfd.h>
+
+#include "userland/control/control_server.hh"
+#include "userland/control/pc_control.hh"
+#include "userland/control/runtime_directory.hh"
+#include "userland/devices/floppy_image.hh"
+#include "userland/frontend/frontend.hh"
+#include "userland/machine/failure_report.hh"
+#include "userland/tools/headless.hh"
+#include "userland/tools/run_options.hh"
+
+namespace btvm {
+namespace {
+
+constexpr unsigned kReportTraceEntries = 200;
+
+void say(const std::string& message) { std::cerr << "btvm-run: " << message << "\n"; }
+
+/// Blocks the signals that end the program, for this thread and all it makes, and gives a descriptor to read them from.
+FileDescriptor take_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGWINCH})
+        sigaddset(&signals, signal);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+    FileDescriptor fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!fd) throw std::runtime_error(std::string("signalfd: ") + std::strerror(errno));
+    return fd;
+}
+
+/// At the given path, or at the default one: NAME.sock in the runtime directory, NAME-2.sock if that machine is there
+/// already, and so on.
+std::unique_ptr<ControlServer> make_control_server(const RunOptions& options, ControlTarget& target) {
+    if (options.control_path == "none") return nullptr;
+    if (!options.control_path.empty()) return std::make_unique<ControlServer>(options.control_path, target);
+    const std::string directory = runtime_directory();
+    make_runtime_directory(directory);
+    for (unsigned number = 1;; number++) {
+        const std::string suffix = number == 1 ? "" : "-" + std::to_string(number);
+        const std::string path = directory + "/" + options.pc.name + suffix + ".sock";
+        if (number < 1000 && is_listening(path)) continue;
+        return std::make_unique<ControlServer>(path, target);
+    }
+}
+
+/// The BIOS refuses such a floppy in its own words; say beforehand what is the matter.
+void warn_without_signature(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    char sector[512] = {};
+    if (!file.read(sector, sizeof sector)) return;
+    if (sector[510] != '\x55' || sector[511] != '\xaa')
+        say("warning: " + path + " has no boot signature (55 AA at the end of its first sector): the BIOS may refuse "
+            "to boot it");
+}
+
+void report_failure(Pc& pc, const RunOptions& options) {
+    std::string report = "btvm-run: the engine ended the guest\n" + pc.failure();
+    try {
+        report += describe_registers(pc.registers()) + describe_trace(pc.trace(kReportTraceEntries));
+    } catch (const std::exception& error) {
+        report += std::string("(no registers or trace: ") + error.what() + ")\n";
+    }
+    std::cerr << report;
+    if (options.trace_file.empty()) return;
+    std::ofstream file(options.trace_file);
+    if (!(file << report).flush()) say(options.trace_file + ": cannot be written");
+}
+
+/// What the run came to, with the message that goes with it.
+RunExit judge(Pc& pc, const RunOptions& options, MachineState state, bool asked_to_quit) {
+    switch (state) {
+    case MachineState::Failed: report_failure(pc, options); return RunExit::EngineFailure;
+    case MachineState::Shutdown:
+        if (asked_to_quit || options.frontend.on_shutdown != GuestEndPolicy::Exit) return RunExit::Ok;
+        say("the guest triple-faulted");
+        std::cerr << describe_registers(pc.registers());
+        return RunExit::TripleFault;
+    case MachineState::Halted:
+        if (asked_to_quit || options.frontend.on_halt != GuestEndPolicy::Exit) return RunExit::Ok;
+        say("the guest halted with interrupts off: nothing but an NMI or a reset could have gone on");
+        return RunExit::GuestHalted;
+    default: return RunExit::Ok;
+    }
+}
+
+RunExit run(const RunOptions& options) {
+    if (!options.headless)
+        if (const auto reason = Terminal::unusable()) {
+            say("no terminal for the guest's screen: " + *reason + " (use --headless to run without)");
+            return RunExit::NoTerminal;
+        }
+    for (const FloppyConfig& floppy : options.pc.floppies)
+        if (!floppy.path.empty() && &floppy == &options.pc.floppies[0]) warn_without_signature(floppy.path);
+
+    const FileDescriptor signals = take_signals();
+    PcConfig config = options.pc;
+    config.firmware = load_firmware(options.bios_path, options.video_bios_path);
+    Pc pc(config);
+    std::atomic<bool> quit_requested{false};
+    PcControl control(pc, [&] {
+        quit_requested = true;
+        // A terminal front end looks at the machine's state only.
+        if (!options.headless) ::kill(::getpid(), SIGTERM);
+    });
+    std::unique_ptr<ControlServer> server = make_control_server(options, control);
+    if (options.headless) {
+        std::cerr << "btvm-run: " << config.name << " on the " << pc.engine_name() << " engine";
+        if (server) std::cerr << ", control socket " << server->path();
+        std::cerr << "\n";
+    }
+    std::string last_screen;
+    MachineState state{};
+    const auto finish = [&] {
+        state = pc.state();
+        if (options.print_screen && state != MachineState::PoweredOff) last_screen = screen_text(pc.screen());
+    };
+    pc.start();
+    if (options.headless) {
+        run_headless(pc, options.frontend, signals.get(), quit_requested);
+        finish();
+    } else {
+        Frontend frontend(pc, options.frontend, signals.get());
+        frontend.run();
+        finish();
+    }
+    // The terminal is back from here on.
+    std::cout << last_screen << std::flush;
+    const RunExit exit = judge(pc, options, state, quit_requested);
+    server.reset();
+    pc.stop();
+    return exit;
+}
+
+RunExit guarded_run(const RunOptions& options) {
+    try {
+        return run(options);
+    } catch (const abi::AbiError& error) {
+        say(error.what());
+        switch (error.kind()) {
+        case abi::AbiError::Kind::NoModule:
+            std::cerr << "Without the module, --engine interpreter runs the guest slowly but surely.\n";
+            return RunExit::NoModule;
+        case abi::AbiError::Kind::Permission: return RunExit::Permission;
+        case abi::AbiError::Kind::Mismatch: return RunExit::AbiMismatch;
+        case abi::AbiError::Kind::Call: return RunExit::Internal;
+        }
+        return RunExit::Internal;
+    } catch (const FirmwareError& error) {
+        say(error.what());
+        return RunExit::Image;
+    } catch (const FloppyImageError& error) {
+        say(error.what());
+        return RunExit::Image;
+    } catch (const SocketError& error) {
+        say(error.what());
+        return RunExit::ControlSocket;
+    } catch (const std::exception& error) {
+        say(error.what());
+        return RunExit::Internal;
+    }
+}
+
+} // namespace
+} // namespace btvm
+
+int main(int argc, char** argv) {
+    auto exit = btvm::RunExit::Ok;
+    const auto options = btvm::parse_run_options(argc, argv, exit);
+    if (options) exit = btvm::guarded_run(*options);
+    return static_cast<int>(exit);
+}

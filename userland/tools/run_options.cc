@@ -1,0 +1,220 @@
+#include "userland/tools/run_options.hh"
+
+#include <CLI/CLI.hpp>
+#include <ctime>
+#include <iostream>
+#include <map>
+#include <string_view>
+
+namespace btvm {
+
+namespace {
+
+/// What the parser fills in before it is turned into RunOptions.
+struct RawOptions {
+    std::string image, fda, fdb;
+    bool snapshot{}, write_protect{}, two_drives{};
+    std::string monitor{"on"}, plan_cache{"on"};
+    std::string boot{"a"}, clock{"localtime"};
+    std::string on_shutdown, on_halt;
+    std::string escape_key{"ctrl-]"};
+    bool planner_bug{}, monitor_fault{};
+};
+
+const std::map<std::string, EngineChoice> kEngines{
+    {"auto", EngineChoice::Auto}, {"kernel", EngineChoice::Kernel}, {"interpreter", EngineChoice::Interpreter}};
+
+/// Memory sizes: a number of MiB, or with a suffix M or G.
+std::string parse_memory(std::string& text) {
+    std::size_t used = 0;
+    unsigned long mib = 0;
+    try {
+        mib = std::stoul(text, &used);
+    } catch (const std::exception&) {
+        return "is not a size; give MiB, for example 16";
+    }
+    const std::string suffix = text.substr(used);
+    if (suffix == "G" || suffix == "g")
+        mib *= 1024;
+    else if (!suffix.empty() && suffix != "M" && suffix != "m")
+        return "is not a size; give MiB, for example 16, 64M or 1G";
+    if (text[0] == '-' || mib < PhysicalMemory::kMinRamMib || mib > PhysicalMemory::kMaxRamMib)
+        return "is out of range: 16 to 2048 MiB";
+    text = std::to_string(mib);
+    return {};
+}
+
+std::string parse_escape_key(std::string& text) {
+    std::string_view key(text);
+    for (const std::string_view prefix : {"ctrl-", "Ctrl-", "CTRL-", "^"})
+        if (key.starts_with(prefix) && key.size() > prefix.size()) {
+            key.remove_prefix(prefix.size());
+            break;
+        }
+    const char letter = key.size() == 1 ? static_cast<char>(std::toupper(key[0])) : '\0';
+    // Ctrl-[ is Escape, Ctrl-H, I and M are Backspace, Tab and Enter: taking those would make the guest unusable.
+    const bool good = letter >= '@' && letter <= '_' && std::string_view("[HIM").find(letter) == std::string_view::npos;
+    if (!good) return "is no key for the menu: give ctrl- and a letter (not H, I, M) or one of ] \\ ^ _";
+    text = std::string(1, letter);
+    return {};
+}
+
+ClockConfig parse_clock(const std::string& text) {
+    if (text == "localtime") return {ClockConfig::Base::LocalTime, 0};
+    if (text == "utc") return {ClockConfig::Base::Utc, 0};
+    std::tm time{};
+    const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &time);
+    if (!end || *end) throw CLI::ValidationError("--rtc", "give utc, localtime, or a time like 1994-03-14T12:00:00");
+    return {ClockConfig::Base::Fixed, ::timegm(&time)};
+}
+
+GuestEndPolicy parse_policy(const std::string& text, GuestEndPolicy otherwise) {
+    if (text == "reset") return GuestEndPolicy::Reset;
+    if (text == "exit") return GuestEndPolicy::Exit;
+    return text == "stop" ? GuestEndPolicy::Stop : otherwise;
+}
+
+std::string guest_name(const std::string& image) {
+    if (image.empty()) return "btvm";
+    std::string name = image.substr(image.rfind('/') + 1);
+    if (const std::size_t dot = name.rfind('.'); dot != std::string::npos && dot > 0) name.resize(dot);
+    return name.empty() ? "btvm" : name;
+}
+
+void add_machine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
+    const std::string group = "Machine";
+    app.add_option("image", raw.image, "Floppy image to boot from, in drive A")->option_text("IMAGE");
+    app.add_option("-a,--fda", raw.fda, "Floppy image in drive A")->option_text("FILE")->group(group);
+    app.add_option("-b,--fdb", raw.fdb, "Floppy image in drive B")->option_text("FILE")->group(group);
+    app.add_flag("--two-drives", raw.two_drives, "Have drive B even without a floppy in it")->group(group);
+    app.add_flag("-s,--snapshot", raw.snapshot, "Leave image files alone: writes are lost at the end")->group(group);
+    app.add_flag("-w,--write-protect", raw.write_protect, "Write-protect the floppies")->group(group);
+    app.add_option("-m,--memory", options.pc.ram_mib, "Guest memory in MiB, 16 to 2048 (default 16)")
+        ->option_text("SIZE")
+        ->transform(CLI::Validator(parse_memory, "", "memory size"))
+        ->group(group);
+    app.add_option("--boot", raw.boot, "Where to boot from first: a (floppy, default) or c (disk)")
+        ->option_text("a|c")
+        ->check(CLI::IsMember({"a", "c"}))
+        ->group(group);
+    app.add_option("--bios", options.bios_path, "System BIOS image (default: the Bochs BIOS)")
+        ->option_text("FILE")
+        ->group(group);
+    app.add_option("--vgabios", options.video_bios_path, "Video BIOS image, or none (default: LGPL VGABIOS)")
+        ->option_text("FILE")
+        ->group(group);
+    app.add_option("--rtc", raw.clock, "The guest's clock: localtime (default), utc, or a time (1994-03-14T12:00:00)")
+        ->option_text("TIME")
+        ->group(group);
+    app.add_option("--serial", options.pc.serial, "COM1: none, stdio, file:PATH, unix:PATH or tcp:PORT")
+        ->option_text("WHERE")
+        ->group(group);
+}
+
+void add_engine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
+    const std::string group = "Engine";
+    const auto on_off = CLI::IsMember({"on", "off"});
+    app.add_option("-e,--engine", options.pc.engine_choice, "What runs guest code: auto (default), kernel, interpreter")
+        ->option_text("ENGINE")
+        ->transform(CLI::CheckedTransformer(kEngines, CLI::ignore_case).description(""))
+        ->group(group);
+    app.add_option("-n,--breakpoints", options.pc.engine.breakpoints, "Breakpoints the planner may use, 1 to 4 (default)")
+        ->option_text("N")
+        ->check(CLI::Range(1u, 4u))
+        ->group(group);
+    app.add_option("--monitor", raw.monitor, "Handle traps in the guest world: on (default) or off")
+        ->option_text("on|off")
+        ->check(on_off)
+        ->group(group);
+    app.add_flag("--verify", options.pc.engine.verify, "Single-step traced code and check the invariants")->group(group);
+    app.add_option("--plan-cache", raw.plan_cache, "Keep plans: on (default) or off")
+        ->option_text("on|off")
+        ->check(on_off)
+        ->group(group);
+    app.add_flag("-t,--trace", options.pc.engine.trace, "Keep the trace ring")->group(group);
+    app.add_option("--trace-file", options.trace_file, "Write the report and trace of a failure to FILE; implies --trace")
+        ->option_text("FILE")
+        ->group(group);
+    app.add_flag("--interpret-all", options.pc.engine.interpret, "Kernel engine: never run guest code natively")
+        ->group(group);
+    // For tests of the checks themselves; not shown in --help.
+    app.add_flag("--test-planner-bug", raw.planner_bug)->group("");
+    app.add_flag("--test-monitor-fault", raw.monitor_fault)->group("");
+}
+
+void add_user_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
+    const std::string group = "Running";
+    const auto policy = CLI::IsMember({"stop", "reset", "exit"});
+    app.add_flag("-H,--headless", options.headless, "No screen: control the machine with btvm-ctl")->group(group);
+    app.add_option("-c,--control", options.control_path, "Control socket (default: under $XDG_RUNTIME_DIR/btvm), or none")
+        ->option_text("SOCKET")
+        ->group(group);
+    app.add_option("--name", options.pc.name, "The machine's name (default: the image's)")->option_text("NAME")->group(group);
+    app.add_option("--on-shutdown", raw.on_shutdown, "After a triple fault: stop, reset or exit")
+        ->option_text("WHAT")
+        ->check(policy)
+        ->group(group);
+    app.add_option("--on-halt", raw.on_halt, "After HLT with interrupts off: stop, reset or exit")
+        ->option_text("WHAT")
+        ->check(policy)
+        ->group(group);
+    app.add_option("--escape-key", raw.escape_key, "The key for the menu (default ctrl-])")
+        ->option_text("KEY")
+        ->transform(CLI::Validator(parse_escape_key, "", "escape key"))
+        ->group(group);
+    app.add_flag("-p,--print-screen", options.print_screen, "Print the guest's last screen at the end")->group(group);
+}
+
+void finish(RunOptions& options, const RawOptions& raw) {
+    if (!raw.image.empty() && !raw.fda.empty())
+        throw CLI::ValidationError("IMAGE and --fda", "both name the floppy in drive A; give one");
+    const std::string& drive_a = raw.image.empty() ? raw.fda : raw.image;
+    options.pc.floppies[0] = {drive_a, raw.snapshot, raw.write_protect};
+    options.pc.floppies[1] = {raw.fdb, raw.snapshot, raw.write_protect};
+    options.pc.second_drive = raw.two_drives;
+    options.pc.boot = raw.boot == "c" ? BootOrder::DiskFirst : BootOrder::FloppyFirst;
+    options.pc.clock = parse_clock(raw.clock);
+    options.pc.engine.monitor = raw.monitor == "on";
+    options.pc.engine.plan_cache = raw.plan_cache == "on";
+    if (!options.trace_file.empty()) options.pc.engine.trace = true;
+    if (raw.planner_bug) options.pc.engine.test_flags |= BTVM_CONFIG_TEST_PLANNER_BUG;
+    if (raw.monitor_fault) options.pc.engine.test_flags |= BTVM_CONFIG_TEST_MONITOR_FAULT;
+    if (options.pc.name.empty()) options.pc.name = guest_name(drive_a.empty() ? raw.fdb : drive_a);
+    if (options.pc.name.find('/') != std::string::npos)
+        throw CLI::ValidationError("--name", "a name has no '/' in it");
+    if (options.pc.serial == "none") options.pc.serial.clear();
+    if (options.pc.serial == "stdio" && !options.headless)
+        throw CLI::ValidationError("--serial", "stdio needs --headless: the terminal shows the guest's screen");
+    const GuestEndPolicy otherwise = options.headless ? GuestEndPolicy::Exit : GuestEndPolicy::Stop;
+    options.frontend.escape_key = raw.escape_key == "ctrl-]" ? ']' : raw.escape_key[0];
+    options.frontend.on_shutdown = parse_policy(raw.on_shutdown, otherwise);
+    options.frontend.on_halt = parse_policy(raw.on_halt, otherwise);
+}
+
+} // namespace
+
+std::optional<RunOptions> parse_run_options(int argc, char** argv, RunExit& exit) {
+    RunOptions options;
+    RawOptions raw;
+    CLI::App app("btvm-run: runs a PC guest by tracing its kernel code with hardware breakpoints", "btvm-run");
+    app.set_version_flag("-V,--version", "btvm-run " BTVM_VERSION);
+    app.set_help_flag("-h,--help", "Print this help and exit");
+    app.footer("In the guest's screen, Ctrl-] opens a menu. See btvm-run(1) for exit codes and examples.");
+    add_machine_options(app, options, raw);
+    add_engine_options(app, options, raw);
+    add_user_options(app, options, raw);
+    try {
+        app.parse(argc, argv);
+        finish(options, raw);
+        return options;
+    } catch (const CLI::Success& wanted) {
+        exit = RunExit::Ok;
+        app.exit(wanted);
+    } catch (const CLI::ParseError& error) {
+        exit = RunExit::Usage;
+        std::cerr << "btvm-run: " << error.what() << "\nTry btvm-run --help.\n";
+    }
+    return std::nullopt;
+}
+
+} // namespace btvm
