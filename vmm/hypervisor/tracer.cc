@@ -38,6 +38,8 @@ Tracer::Tracer(World& world, View& view)
       ports_(world.pic, world.pit, world.port_request, world.port_counters),
       interpreter_(world.cpu, view.memory, ports_, world.interpreter_counters),
       began_tsc_(platform::read_tsc()) {
+    constexpr u32 kRepSliceWithInterruptsOff = 64;
+    if (platform::kInGuestWorld) interpreter_.rep_slice = kRepSliceWithInterruptsOff;
     update_time();
 }
 

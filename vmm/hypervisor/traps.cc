@@ -85,10 +85,13 @@ Verdict Tracer::on_page_fault() {
     // No memory there, or a write that must not simply land: the interpreter does what the bus would.
     if (!slot || !slot->host_frames || (write && slot->read_only)) return emulate_and_proceed();
     const u64 page = (physical.value - slot->first) >> kPageShift;
-    if (write && (slot->state[page] & (page_state::kCode | page_state::kTable))) return emulate_and_proceed();
+    const bool watched = slot->state[page] & (page_state::kCode | page_state::kTable);
+    if (write && watched) return emulate_and_proceed();
 
     if (write) slot->state[page] |= page_state::kDirty;
-    world_.shadow.map(view_.shadow, at.page(), slot->host_frames[page], write);
+    // What is dirty already need not fault again to be found dirty.
+    const bool writable = !slot->read_only && !watched && (slot->state[page] & page_state::kDirty);
+    world_.shadow.map(view_.shadow, at.page(), slot->host_frames[page], writable);
     world_.stats.hidden_page_faults++;
     world_.stats.shadow_pages = world_.shadow.pages_in_use();
     return proceed();
