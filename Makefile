@@ -6,7 +6,9 @@
 #   make test       every test there is; check-unit is the part that takes seconds
 
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 RELEASE := $(shell uname -r)
+MAKEFLAGS += --no-print-directory
 JOBS ?= $(shell nproc)
 IMAGE ?= build/guests/grub-floppy.img
 PREFIX ?= /usr/local
@@ -25,15 +27,18 @@ deps:
 # --- building ---
 
 userland: build/hosted/CMakeCache.txt
-	@cmake --build build/hosted -j$(JOBS)
+	@echo "== building the userland"
+	@cmake --build build/hosted -j$(JOBS) | sed -u '/Built target/d'
 
 build/hosted/CMakeCache.txt:
 	@echo "== configuring the userland"
-	@cmake -S . -B build/hosted -DCMAKE_INSTALL_PREFIX=$(PREFIX) >build/hosted.log 2>&1 || { cat build/hosted.log; exit 1; }
+	@mkdir -p build
+	@cmake -S . -B build/hosted -DBTVM_TESTS=OFF -DCMAKE_INSTALL_PREFIX=$(PREFIX) \
+	    >build/hosted.log 2>&1 || { cat build/hosted.log; rm -f $@; exit 1; }
 
 # For the kernel that runs here; `make` goes on without it when there are no headers to build against.
 module-here:
-	@if [ -e /lib/modules/$(RELEASE)/build/Makefile ]; then $(MAKE) --no-print-directory module; \
+	@if [ -e /lib/modules/$(RELEASE)/build/Makefile ]; then $(MAKE) module; \
 	else echo "== no headers of this machine's kernel ($(RELEASE)): btvm.ko is not built; 'make run' does not need it"; fi
 
 module:

@@ -84,6 +84,8 @@ struct btvm_vcpu {
 };
 
 /* memory.c */
+int btvm_region_check(const struct btvm_userspace_memory_region *region);
+/* `region` is checked. */
 int btvm_slot_pin(struct btvm_slot *slot, const struct btvm_userspace_memory_region *region);
 void btvm_slot_release(struct btvm_slot *slot);
 

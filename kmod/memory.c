@@ -7,7 +7,8 @@
 
 #include "btvm.h"
 
-static int check_region(const struct btvm_userspace_memory_region *region)
+/* What is wrong with a region whatever else the VM has. */
+int btvm_region_check(const struct btvm_userspace_memory_region *region)
 {
 	const u64 end = region->guest_phys_addr + region->memory_size;
 
@@ -60,12 +61,9 @@ int btvm_slot_pin(struct btvm_slot *slot, const struct btvm_userspace_memory_reg
 		.flags = region->flags,
 		.mm = current->mm,
 	};
-	int error = check_region(region);
+	int error = account_locked_vm(new.mm, pages, true);
 	u64 i;
 
-	if (error)
-		return error;
-	error = account_locked_vm(new.mm, pages, true);
 	if (error)
 		return error;
 	mmgrab(new.mm);

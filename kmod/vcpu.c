@@ -111,8 +111,6 @@ int btvm_vcpu_queue_irq(struct btvm_vcpu *vcpu, const struct btvm_irq_level *irq
 	const struct btvm_line_change change = { .line = irq->irq, .level = irq->level };
 	int error = 0;
 
-	if (irq->irq > 15 || irq->level > 1)
-		return -EINVAL;
 	/* With the vCPU at rest there is no need to queue, and no way for the queue to run over. */
 	if (mutex_trylock(&vcpu->lock)) {
 		drain_queue(vcpu);
@@ -219,7 +217,8 @@ static void sleep_until(struct btvm_vcpu *vcpu, u64 guest_ns)
 
 	if (guest_ns <= now)
 		return;
-	if (guest_ns == ~0ull)
+	/* Farther away than ktime_t reaches is never. */
+	if (guest_ns - now >= KTIME_MAX)
 		(void)wait_event_interruptible(vcpu->wait, woken(vcpu));
 	else
 		(void)wait_event_interruptible_hrtimeout(vcpu->wait, woken(vcpu), ns_to_ktime(guest_ns - now));
@@ -297,11 +296,11 @@ void btvm_vcpu_apply_config(struct btvm_vcpu *vcpu, const struct btvm_config *co
 static int get_stats(struct btvm_vcpu *vcpu, struct btvm_stats __user *user)
 {
 	struct btvm_stats stats;
-	u32 room;
+	u32 room, padding;
 
-	if (get_user(room, &user->size))
+	if (get_user(room, &user->size) || get_user(padding, &user->padding))
 		return -EFAULT;
-	if (room < 2 * sizeof(u32))
+	if (room < 2 * sizeof(u32) || padding)
 		return -EINVAL;
 	btvm_core_get_stats(vcpu->world.state, &stats);
 	room = min_t(u32, room, sizeof(stats));

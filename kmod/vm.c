@@ -42,10 +42,10 @@ static int set_memory_region(struct btvm_vm *vm, const struct btvm_userspace_mem
 {
 	u64 pages = 0;
 	unsigned int i;
-	int error = 0;
+	int error = region->slot < BTVM_MEMORY_SLOTS ? btvm_region_check(region) : -EINVAL;
 
-	if (region->slot >= BTVM_MEMORY_SLOTS)
-		return -EINVAL;
+	if (error)
+		return error;
 	mutex_lock(&vm->lock);
 	if (vm->vcpu)
 		error = -EBUSY;
@@ -90,7 +90,7 @@ static int set_config(struct btvm_vm *vm, const struct btvm_config *config)
 
 static int memory_written(struct btvm_vm *vm, const struct btvm_memory_written *range)
 {
-	struct btvm_vcpu *vcpu = READ_ONCE(vm->vcpu);
+	struct btvm_vcpu *vcpu = smp_load_acquire(&vm->vcpu);
 
 	if (!vcpu)
 		return 0; /* nothing is decoded yet */
@@ -99,6 +99,15 @@ static int memory_written(struct btvm_vm *vm, const struct btvm_memory_written *
 	btvm_core_memory_written(vcpu->world.state, range->guest_phys_addr, range->size);
 	mutex_unlock(&vcpu->lock);
 	return 0;
+}
+
+static int irq_line(struct btvm_vm *vm, const struct btvm_irq_level *irq)
+{
+	struct btvm_vcpu *vcpu = smp_load_acquire(&vm->vcpu);
+
+	if (irq->irq > 15 || irq->level > 1)
+		return -EINVAL;
+	return vcpu ? btvm_vcpu_queue_irq(vcpu, irq) : -ENXIO;
 }
 
 static int set_clock(struct btvm_vm *vm, const struct btvm_clock *clock)
@@ -118,6 +127,22 @@ static int get_clock(struct btvm_vm *vm, struct btvm_clock *clock)
 	return 0;
 }
 
+/* The requests whose argument is a structure, by their full number: its size and direction are part of it. */
+static bool is_vm_request(unsigned int request)
+{
+	switch (request) {
+	case BTVM_SET_USER_MEMORY_REGION:
+	case BTVM_IRQ_LINE:
+	case BTVM_SET_CONFIG:
+	case BTVM_MEMORY_WRITTEN:
+	case BTVM_SET_CLOCK:
+	case BTVM_GET_CLOCK:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static long vm_ioctl(struct file *file, unsigned int request, unsigned long argument)
 {
 	struct btvm_vm *vm = file->private_data;
@@ -132,7 +157,7 @@ static long vm_ioctl(struct file *file, unsigned int request, unsigned long argu
 
 	if (request == BTVM_CREATE_VCPU)
 		return argument ? -EINVAL : btvm_vcpu_create(vm);
-	if (_IOC_TYPE(request) != BTVM_IOC || _IOC_SIZE(request) > sizeof(in))
+	if (!is_vm_request(request))
 		return -ENOTTY;
 	memset(&in, 0, sizeof(in));
 	if ((_IOC_DIR(request) & _IOC_WRITE) && copy_from_user(&in, user, _IOC_SIZE(request)))
@@ -141,7 +166,7 @@ static long vm_ioctl(struct file *file, unsigned int request, unsigned long argu
 	case BTVM_SET_USER_MEMORY_REGION:
 		return set_memory_region(vm, &in.region);
 	case BTVM_IRQ_LINE:
-		return vm->vcpu ? btvm_vcpu_queue_irq(vm->vcpu, &in.irq) : -ENXIO;
+		return irq_line(vm, &in.irq);
 	case BTVM_SET_CONFIG:
 		return set_config(vm, &in.config);
 	case BTVM_MEMORY_WRITTEN:

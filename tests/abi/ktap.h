@@ -16,7 +16,8 @@ static inline void ktap_plan(unsigned int tests)
 	printf("KTAP version 1\n1..%u\n", tests);
 }
 
-static inline void ktap_diag(const char *format, ...)
+/* A line for a human; it belongs to the result that follows. */
+__attribute__((format(printf, 1, 2))) static inline void ktap_diag(const char *format, ...)
 {
 	va_list arguments;
 
@@ -27,9 +28,16 @@ static inline void ktap_diag(const char *format, ...)
 	va_end(arguments);
 }
 
-static inline bool ktap_result(bool ok, const char *name)
+/* One result; returns `ok`. */
+__attribute__((format(printf, 2, 3))) static inline bool ktap_result(bool ok, const char *format, ...)
 {
-	printf("%sok %u %s\n", ok ? "" : "not ", ++ktap_number, name);
+	va_list arguments;
+
+	va_start(arguments, format);
+	printf("%sok %u ", ok ? "" : "not ", ++ktap_number);
+	vprintf(format, arguments);
+	printf("\n");
+	va_end(arguments);
 	if (!ok)
 		ktap_failures++;
 	return ok;
@@ -40,7 +48,7 @@ static inline void ktap_skip(const char *name, const char *why)
 	printf("ok %u %s # SKIP %s\n", ++ktap_number, name, why);
 }
 
-static inline void ktap_bail(const char *why)
+__attribute__((noreturn)) static inline void ktap_bail(const char *why)
 {
 	printf("Bail out! %s\n", why);
 	exit(1);

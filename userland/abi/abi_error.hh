@@ -1,4 +1,5 @@
-// What can go wrong between a program and /dev/btvm, told apart so that a program can exit with a code of its own.
+// What can go wrong between a program and /dev/btvm, told apart so that a program can exit with a code of its
+// own.
 #pragma once
 
 #include <stdexcept>

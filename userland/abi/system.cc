@@ -21,8 +21,7 @@ namespace {
 
 AbiError open_error(const std::string& path, int error) {
     switch (error) {
-    case ENOENT:
-        return {AbiError::Kind::NoModule, path + " not found: is btvm.ko loaded? (insmod btvm.ko)"};
+    case ENOENT: return {AbiError::Kind::NoModule, path + " not found: is btvm.ko loaded? (insmod btvm.ko)"};
     case ENXIO:
     case ENODEV:
         return {AbiError::Kind::NoModule,
@@ -53,7 +52,8 @@ System::System(const std::string& path) : fd_(::open(path.c_str(), O_RDWR | O_CL
     const int size = ::ioctl(fd_.get(), BTVM_GET_VCPU_MMAP_SIZE, 0);
     if (size < 0) throw call_error("BTVM_GET_VCPU_MMAP_SIZE", errno);
     if (static_cast<std::size_t>(size) < sizeof(btvm_run))
-        throw AbiError(AbiError::Kind::Mismatch, "the module's run page is smaller than this program expects");
+        throw AbiError(AbiError::Kind::Mismatch,
+                       "the module's run page is smaller than this program expects");
     vcpu_mmap_size_ = static_cast<std::size_t>(size);
 }
 

@@ -23,7 +23,8 @@ public:
     [[nodiscard]] bool run();
 
     [[nodiscard]] btvm_run& shared() { return *run_; }
-    /// The data of a BTVM_EXIT_IO, `size` bytes at `data_offset`. Throws when the module points outside the mapping.
+    /// The data of a BTVM_EXIT_IO, `size` bytes at `data_offset`. Throws when the module points outside the
+    /// mapping.
     [[nodiscard]] std::uint8_t* io_data(std::uint64_t data_offset, std::size_t size);
 
     [[nodiscard]] btvm_regs regs() const;

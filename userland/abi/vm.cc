@@ -18,10 +18,10 @@ void Vm::set_memory(const btvm_userspace_memory_region& region) {
     call(fd_, BTVM_SET_USER_MEMORY_REGION, "BTVM_SET_USER_MEMORY_REGION", &region);
 }
 
-Vcpu Vm::create_vcpu() {
+std::unique_ptr<Vcpu> Vm::create_vcpu() {
     FileDescriptor vcpu(::ioctl(fd_.get(), BTVM_CREATE_VCPU, 0));
     if (!vcpu) throw call_error("BTVM_CREATE_VCPU", errno);
-    return {std::move(vcpu), vcpu_mmap_size_};
+    return std::make_unique<Vcpu>(std::move(vcpu), vcpu_mmap_size_);
 }
 
 void Vm::configure(const btvm_config& config) { call(fd_, BTVM_SET_CONFIG, "BTVM_SET_CONFIG", &config); }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "btvm/btvm.h"
 #include "userland/abi/abi_error.hh"
@@ -18,7 +19,7 @@ public:
 
     void set_memory(const btvm_userspace_memory_region& region);
     /// The VM's one vCPU. Memory must be set before.
-    [[nodiscard]] Vcpu create_vcpu();
+    [[nodiscard]] std::unique_ptr<Vcpu> create_vcpu();
     void configure(const btvm_config& config);
     void irq_line(std::uint32_t irq, bool level);
     void memory_written(std::uint64_t guest_physical, std::uint64_t size);

@@ -24,9 +24,10 @@ public:
     /// Throws SocketError.
     explicit ControlClient(const std::string& path) : path_(path), fd_(connect_socket(path)) {}
 
-    /// Sends a request and waits for its reply. Throws RefusedError when the reply says no, SocketError when the
-    /// connection breaks.
-    nlohmann::ordered_json request(const std::string& command, nlohmann::json members = nlohmann::json::object());
+    /// Sends a request and waits for its reply. Throws RefusedError when the reply says no, SocketError when
+    /// the connection breaks.
+    nlohmann::ordered_json request(const std::string& command,
+                                   nlohmann::json members = nlohmann::json::object());
 
 private:
     std::string read_line();

@@ -58,7 +58,8 @@ void ControlServer::serve() {
             waiting |= client.wait.has_value();
             // A client that waits is not read from: its requests are answered in order.
             const int in = client.wait || client.closing ? 0 : POLLIN;
-            polls.push_back({client.fd.get(), static_cast<short>(in | (client.out.empty() ? 0 : POLLOUT)), 0});
+            polls.push_back(
+                {client.fd.get(), static_cast<short>(in | (client.out.empty() ? 0 : POLLOUT)), 0});
         }
         if (::poll(polls.data(), polls.size(), waiting ? kWaitPoll : -1) < 0 && errno != EINTR) break;
 
@@ -140,7 +141,8 @@ void ControlServer::start_wait(Client& client, const json& id, const json& reque
 }
 
 void ControlServer::check_waits() {
-    if (std::none_of(clients_.begin(), clients_.end(), [](const Client& c) { return c.wait.has_value(); })) return;
+    if (std::none_of(clients_.begin(), clients_.end(), [](const Client& c) { return c.wait.has_value(); }))
+        return;
     // Ask for the end first: what the guest printed before it ended is then on the screen that is read after.
     const std::string ended = target_.ended();
     const std::string screen = target_.screen_text();
@@ -180,7 +182,8 @@ void ControlServer::reply(Client& client, const json& id, ordered_json members) 
     client.out += dump(out);
 }
 
-void ControlServer::reply_error(Client& client, const json& id, const std::string& code, const std::string& message) {
+void ControlServer::reply_error(Client& client, const json& id, const std::string& code,
+                                const std::string& message) {
     client.out += dump({{"id", id}, {"ok", false}, {"code", code}, {"error", message}});
 }
 

@@ -1,5 +1,6 @@
-// Serves the control protocol (docs/control.md) on a Unix socket, from a thread of its own. One JSON object a line each
-// way; a client's requests are answered in order, and a client that waits for a text holds up nobody else.
+// Serves the control protocol (docs/control.md) on a Unix socket, from a thread of its own. One JSON object a
+// line each way; a client's requests are answered in order, and a client that waits for a text holds up
+// nobody else.
 #pragma once
 
 #include <chrono>
@@ -29,8 +30,8 @@ private:
 class ControlTarget {
 public:
     virtual ~ControlTarget() = default;
-    /// Carries out a request other than "wait-for" and gives the members of its reply. Exceptions become error replies:
-    /// RequestError with its code, others with "failed".
+    /// Carries out a request other than "wait-for" and gives the members of its reply. Exceptions become
+    /// error replies: RequestError with its code, others with "failed".
     virtual nlohmann::ordered_json execute(const std::string& command, const nlohmann::json& request) = 0;
     /// The screen as text, for "wait-for".
     virtual std::string screen_text() = 0;

@@ -38,14 +38,15 @@ ListeningSocket::ListeningSocket(const std::string& path) : path_(path), fd_(mak
     ::fchmod(fd_.get(), 0600);
     if (bind_to(fd_, address) < 0) {
         if (errno != EADDRINUSE) throw SocketError("cannot make " + path + ": " + std::strerror(errno));
-        struct stat info{};
+        struct stat info {};
         if (::lstat(path.c_str(), &info) == 0 && !S_ISSOCK(info.st_mode))
             throw SocketError(path + " exists and is not a socket");
         if (is_listening(path)) throw SocketError(path + " is in use by another running machine");
         ::unlink(path.c_str());
         if (bind_to(fd_, address) < 0) throw SocketError("cannot make " + path + ": " + std::strerror(errno));
     }
-    if (::listen(fd_.get(), 8) < 0) throw SocketError("cannot listen on " + path + ": " + std::strerror(errno));
+    if (::listen(fd_.get(), 8) < 0)
+        throw SocketError("cannot listen on " + path + ": " + std::strerror(errno));
 }
 
 ListeningSocket::~ListeningSocket() { ::unlink(path_.c_str()); }

@@ -93,11 +93,11 @@ ordered_json PcControl::info() {
 ordered_json PcControl::screen(const json& request) {
     const std::string format = request.value("format", "text");
     const TextScreen screen = pc_.screen();
-    ordered_json out = {{"mode", screen.text_mode ? "text" : "graphics"},
-                        {"columns", screen.columns},
-                        {"rows", screen.rows},
-                        {"cursor",
-                         {{"x", screen.cursor.x}, {"y", screen.cursor.y}, {"visible", screen.cursor.visible}}}};
+    ordered_json out = {
+        {"mode", screen.text_mode ? "text" : "graphics"},
+        {"columns", screen.columns},
+        {"rows", screen.rows},
+        {"cursor", {{"x", screen.cursor.x}, {"y", screen.cursor.y}, {"visible", screen.cursor.visible}}}};
     if (format == "text") {
         out["text"] = btvm::screen_text(screen);
     } else if (format == "png") {
@@ -117,7 +117,9 @@ ordered_json PcControl::screen(const json& request) {
     return out;
 }
 
-ordered_json PcControl::stats() { return {{"engine", pc_.engine_name()}, {"stats", statistics_json(pc_.stats())}}; }
+ordered_json PcControl::stats() {
+    return {{"engine", pc_.engine_name()}, {"stats", statistics_json(pc_.stats())}};
+}
 
 ordered_json PcControl::trace(const json& request) {
     const unsigned count = request.value("count", kDefaultTraceCount);

@@ -31,7 +31,8 @@ void draw_cell(Picture& picture, const TextScreen& screen, unsigned column, unsi
     for (unsigned line = 0; line < kGlyphHeight; line++) {
         const std::uint8_t bits = font[std::size_t{cell.code} * kGlyphHeight + line];
         for (unsigned dot = 0; dot < kGlyphWidth; dot++)
-            picture.set(column * kGlyphWidth + dot, row * kGlyphHeight + line, bits & (0x80 >> dot) ? front : back);
+            picture.set(column * kGlyphWidth + dot, row * kGlyphHeight + line,
+                        bits & (0x80 >> dot) ? front : back);
     }
 }
 
@@ -41,7 +42,8 @@ void draw_cursor(Picture& picture, const TextScreen& screen) {
     // The cursor's scan lines are of the guest's cell height, ours are of the font's.
     const unsigned height = std::max(screen.cell_height, 1u);
     const unsigned first = std::min(cursor.first_line * kGlyphHeight / height, kGlyphHeight - 1);
-    const unsigned last = std::min(((cursor.last_line + 1) * kGlyphHeight + height - 1) / height, kGlyphHeight);
+    const unsigned last =
+        std::min(((cursor.last_line + 1) * kGlyphHeight + height - 1) / height, kGlyphHeight);
     const std::uint8_t colour = screen.cell(cursor.x, cursor.y).attribute & 0x0f;
     for (unsigned line = first; line < last; line++)
         for (unsigned dot = 0; dot < kGlyphWidth; dot++)

@@ -1,8 +1,8 @@
 #include "userland/devices/fdc_drive.hh"
 
-#include "userland/devices/state.hh"
-
 #include <algorithm>
+
+#include "userland/devices/state.hh"
 
 namespace btvm {
 
@@ -92,8 +92,8 @@ void FloppyDrive::describe(StateArchive& a) {
     a.field("type", type, {.below = 6});
     a.field("has_medium", has_medium);
     a.check(type == type_, "a drive of another type was saved");
-    a.check(has_medium == (medium_ != nullptr),
-            has_medium ? "a medium was in the drive, and none is now" : "no medium was in the drive, and one is now");
+    a.check(has_medium == (medium_ != nullptr), has_medium ? "a medium was in the drive, and none is now"
+                                                           : "no medium was in the drive, and one is now");
     a.field("cylinder", cylinder_, {.below = 83});
     a.field("changed", changed_);
     if (medium_) a.field("medium", *medium_);

@@ -1,15 +1,22 @@
 // A floppy drive: its type, its head, its disk change line and the medium in it.
 #pragma once
 
-#include "userland/devices/floppy_image.hh"
-
 #include <memory>
 #include <string_view>
+
+#include "userland/devices/floppy_image.hh"
 
 namespace btvm {
 
 /// Drive types, numbered as the CMOS of an AT numbers them (byte 10h).
-enum class FloppyDriveType : std::uint8_t { None = 0, Kb360 = 1, Mb1_2 = 2, Kb720 = 3, Mb1_44 = 4, Mb2_88 = 5 };
+enum class FloppyDriveType : std::uint8_t {
+    None = 0,
+    Kb360 = 1,
+    Mb1_2 = 2,
+    Kb720 = 3,
+    Mb1_44 = 4,
+    Mb2_88 = 5
+};
 
 /// The plainest drive that takes such a medium.
 [[nodiscard]] FloppyDriveType drive_type_for(const FloppyGeometry& geometry);
@@ -32,25 +39,28 @@ public:
     void insert(std::unique_ptr<FloppyImage> image);
     std::unique_ptr<FloppyImage> eject();
 
-    /// Steps the head towards `cylinder` as far as the drive goes. A step with a medium in clears the change line.
+    /// Steps the head towards `cylinder` as far as the drive goes. A step with a medium in clears the change
+    /// line.
     void step_to(unsigned cylinder);
     [[nodiscard]] unsigned cylinder() const { return cylinder_; }
     [[nodiscard]] bool at_track0() const { return exists() && cylinder_ == 0; }
     [[nodiscard]] bool changed() const { return exists() && changed_; }
     [[nodiscard]] bool write_protected() const { return medium_ && medium_->write_protected(); }
 
-    /// The track of the medium that is under the head: a 40-track medium in an 80-track drive passes at half the step.
+    /// The track of the medium that is under the head: a 40-track medium in an 80-track drive passes at half
+    /// the step.
     [[nodiscard]] unsigned track() const;
     /// Whether address marks can be seen on this side at this rate; false without a medium, beyond the last
     /// track, on the side a single-sided medium does not have, and at another rate than it was written with.
     [[nodiscard]] bool formatted(unsigned head, Rate rate) const;
+    /// The rate the medium was written with, as this drive sees it; there must be a medium.
+    [[nodiscard]] Rate medium_rate() const;
 
     void describe(StateArchive& archive);
 
 private:
     [[nodiscard]] unsigned last_cylinder() const { return type_ == FloppyDriveType::Kb360 ? 41 : 82; }
     [[nodiscard]] bool double_step() const;
-    [[nodiscard]] Rate medium_rate() const;
 
     FloppyDriveType type_{FloppyDriveType::None};
     std::unique_ptr<FloppyImage> medium_;

@@ -112,7 +112,8 @@ std::unique_ptr<FloppyImage> FloppyImage::open(const std::string& path, Options 
     const bool writable = writer.get() >= 0 && (info.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH));
     lock(path, file.get(), writable);
     const bool write_protected = !writable && !options.snapshot;
-    return std::unique_ptr<FloppyImage>(new FloppyImage(path, options, file.release(), geometry, write_protected));
+    return std::unique_ptr<FloppyImage>(
+        new FloppyImage(path, options, file.release(), geometry, write_protected));
 }
 
 FloppyImage::FloppyImage(std::string path, Options options, int fd, const FloppyGeometry& geometry,
@@ -207,8 +208,7 @@ void FloppyImage::describe(StateArchive& a) {
     if (!a.loading()) {
         for (const auto& [place, data] : overlay_)
             sectors.push_back({place, data});
-        for (std::uint32_t i = 0; i < deleted_.size(); i++)
-            if (deleted_[i]) deleted.push_back(i);
+        deleted.assign(deleted_.begin(), deleted_.end());
     }
     const std::uint32_t total = geometry_.total_sectors();
     a.field("overlay", sectors, {.present = snapshot, .max_count = total});
@@ -219,9 +219,7 @@ void FloppyImage::describe(StateArchive& a) {
     overlay_.clear();
     for (const SavedSector& s : sectors)
         overlay_[s.place] = s.data;
-    deleted_.assign(total, false);
-    for (const std::uint32_t place : deleted)
-        deleted_[place] = true;
+    deleted_ = {deleted.begin(), deleted.end()};
 }
 
 } // namespace btvm

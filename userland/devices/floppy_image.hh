@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -92,8 +93,13 @@ public:
 
     /// A raw image has no room for deleted data address marks: they last as long as the medium stays in the
     /// drive.
-    [[nodiscard]] bool deleted_mark(std::uint32_t place) const { return deleted_.at(place); }
-    void set_deleted_mark(std::uint32_t place, bool deleted) { deleted_.at(place) = deleted; }
+    [[nodiscard]] bool deleted_mark(std::uint32_t place) const { return deleted_.contains(place); }
+    void set_deleted_mark(std::uint32_t place, bool deleted) {
+        if (deleted)
+            deleted_.insert(place);
+        else
+            deleted_.erase(place);
+    }
 
     /// The part of the medium's state that is not in the file: geometry (to be compared), snapshot sectors,
     /// marks.
@@ -110,7 +116,7 @@ private:
     bool write_protected_;
     bool unflushed_ = false;
     std::map<std::uint32_t, Sector> overlay_; ///< Snapshot: sectors written so far.
-    std::vector<bool> deleted_;
+    std::set<std::uint32_t> deleted_;
 };
 
 } // namespace btvm

@@ -32,6 +32,9 @@ constexpr GuestTime kByteTime = 880us;
 // A true controller gives a silent device 15 ms to start clocking.
 constexpr GuestTime kAuxTimeout = 2ms;
 
+// BIOSes turn the interrupt on shortly before their last command to the keyboard.
+constexpr GuestTime kSetUpTime = 200ms;
+
 constexpr unsigned kKeyboardLine = 1;
 constexpr unsigned kAuxLine = 12;
 
@@ -174,7 +177,10 @@ void I8042::data(std::uint8_t byte, GuestTime now) {
         ram_[pending & 0x1F] = byte;
         if (pending == 0x60) {
             system_flag_ = (byte & kSystemFlag) != 0;
-            set_up_ = set_up_ || (byte & kKeyboardIrq) != 0;
+            if (!set_up_ && (byte & kKeyboardIrq) != 0) {
+                set_up_ = true;
+                next_stroke_at_ = now + kSetUpTime;
+            }
             if ((byte & kTranslate) == 0) break_pending_ = false;
             update_irqs();
         }

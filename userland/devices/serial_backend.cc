@@ -1,7 +1,7 @@
 #include "userland/devices/serial_backend.hh"
 
-#include <arpa/inet.h>
 #include <algorithm>
+#include <arpa/inet.h>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <system_error>
-#include <utility>
 #include <unistd.h>
+#include <utility>
 
 namespace btvm {
 
@@ -283,7 +283,7 @@ std::unique_ptr<SerialBackend> make_serial_backend(const std::string& specificat
     const std::string kind = specification.substr(0, colon);
     const std::string rest = colon == std::string::npos ? "" : specification.substr(colon + 1);
     if (colon == std::string::npos) {
-        if (kind == "null") return std::make_unique<NullBackend>();
+        if (kind == "null" || kind == "none") return std::make_unique<NullBackend>();
         if (kind == "loop") return std::make_unique<LoopBackend>();
         if (kind == "stdio") return std::make_unique<StdioBackend>();
     } else if (kind == "file" && !rest.empty()) {
@@ -294,7 +294,7 @@ std::unique_ptr<SerialBackend> make_serial_backend(const std::string& specificat
         return listen_tcp(rest);
     }
     throw std::invalid_argument("unknown serial port '" + specification +
-                                "': use null, loop, stdio, file:PATH, unix:PATH or tcp:PORT");
+                                "': use none, loop, stdio, file:PATH, unix:PATH or tcp:PORT");
 }
 
 } // namespace btvm

@@ -25,7 +25,7 @@ public:
 };
 
 /// Makes the backend a specification names:
-///     null         nothing is plugged in
+///     none, null   nothing is plugged in
 ///     loop         a loopback plug: what is sent comes back
 ///     file:PATH    output goes to a file, which is emptied first
 ///     stdio        standard input and output

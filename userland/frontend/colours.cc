@@ -1,8 +1,8 @@
 #include "userland/frontend/colours.hh"
 
-#include "userland/frontend/curses.hh"
-
 #include <cstdlib>
+
+#include "userland/frontend/curses.hh"
 
 namespace btvm {
 
@@ -19,8 +19,8 @@ int distance(Rgb a, Rgb b) {
     return square(a.red - b.red) + square(a.green - b.green) + square(a.blue - b.blue);
 }
 
-/// Numbers 16 to 231 of the 256-colour palette are a 6x6x6 cube with these levels, 232 to 255 a grey ramp from 8 in steps
-/// of 10. Numbers below 16 differ from terminal to terminal, so they are left out.
+/// Numbers 16 to 231 of the 256-colour palette are a 6x6x6 cube with these levels, 232 to 255 a grey ramp
+/// from 8 in steps of 10. Numbers below 16 differ from terminal to terminal, so they are left out.
 Rgb fixed_colour(int number) {
     constexpr std::uint8_t kLevels[6] = {0, 95, 135, 175, 215, 255};
     if (number >= 232) {
@@ -92,8 +92,8 @@ Colours::Look Colours::look(unsigned foreground, unsigned background) {
     if (method_ == Method::Eight && numbers == std::pair{COLOR_WHITE, COLOR_BLACK}) return {attributes, 0};
     const auto found = pairs_.find(numbers);
     if (found != pairs_.end()) return {attributes, found->second};
-    // A guest that changes its palette over and over may use up the pairs; start over then. Cells drawn with the old
-    // pairs are drawn again in the same frame.
+    // A guest that changes its palette over and over may use up the pairs; start over then. Cells drawn with
+    // the old pairs are drawn again in the same frame.
     int pair = static_cast<int>(pairs_.size()) + 1;
     if (pair >= COLOR_PAIRS) {
         pairs_.clear();

@@ -1,5 +1,5 @@
-// The guest's 16 colours on the user's terminal: exactly, where the terminal lets its palette be set or takes direct
-// colours; else the nearest it has.
+// The guest's 16 colours on the user's terminal: exactly, where the terminal lets its palette be set or takes
+// direct colours; else the nearest it has.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// ncurses with wide characters, without its lower-case macros (move, clear, erase, timeout...), which would reach into
-// whatever is included after it.
+// ncurses with wide characters, without its lower-case macros (move, clear, erase, timeout...), which would
+// reach into whatever is included after it.
 #pragma once
 
 #define NCURSES_WIDECHAR 1

@@ -1,17 +1,15 @@
 #include "userland/frontend/frontend.hh"
 
-#include "userland/frontend/curses.hh"
-
 #include <cctype>
 #include <csignal>
+#include <nlohmann/json.hpp>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "userland/frontend/curses.hh"
 #include "userland/frontend/status_line.hh"
 #include "userland/machine/statistics.hh"
-
-#include <nlohmann/json.hpp>
 
 namespace btvm {
 
@@ -59,6 +57,8 @@ void Frontend::fetch() {
     try {
         status_ = pc_.status();
         screen_ = pc_.screen();
+        for (std::string& message : pc_.take_messages())
+            show(std::move(message));
     } catch (const MachineStopped&) {
         done_ = true;
     }

@@ -1,5 +1,5 @@
-// The front end in the user's terminal: the guest's screen, a status line, the keyboard, and a menu behind the escape
-// key.
+// The front end in the user's terminal: the guest's screen, a status line, the keyboard, and a menu behind
+// the escape key.
 #pragma once
 
 #include <chrono>
@@ -29,11 +29,12 @@ struct FrontendConfig {
 
 class Frontend {
 public:
-    /// Takes the terminal. `signal_fd` is a signalfd of SIGINT, SIGTERM, SIGHUP (each ends run()) and SIGWINCH, which the
-    /// caller has blocked in all threads. Throws std::runtime_error.
+    /// Takes the terminal. `signal_fd` is a signalfd of SIGINT, SIGTERM, SIGHUP (each ends run()) and
+    /// SIGWINCH, which the caller has blocked in all threads. Throws std::runtime_error.
     Frontend(Pc& pc, const FrontendConfig& config, int signal_fd);
 
-    /// Until the user quits, a signal ends it, or the machine goes off or to a state its policy says to leave at.
+    /// Until the user quits, a signal ends it, or the machine goes off or to a state its policy says to leave
+    /// at.
     void run();
 
 private:

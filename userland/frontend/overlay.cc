@@ -1,13 +1,12 @@
 #include "userland/frontend/overlay.hh"
 
-#include "userland/frontend/curses.hh"
-
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
 #include <sstream>
 
 #include "userland/devices/codepage437.hh"
+#include "userland/frontend/curses.hh"
 
 namespace btvm {
 
@@ -22,7 +21,8 @@ struct Box {
 
     Box(const std::string& title, int rows, int columns, int wanted_height, int wanted_width) {
         height = std::max(1, std::min(wanted_height, rows - 2));
-        width = std::max(1, std::min(std::max(wanted_width, static_cast<int>(title.size()) + 2), columns - 4));
+        width =
+            std::max(1, std::min(std::max(wanted_width, static_cast<int>(title.size()) + 2), columns - 4));
         y = std::max(0, (rows - height) / 2);
         x = std::max(0, (columns - width) / 2);
         ::attr_set(A_REVERSE, 0, nullptr);

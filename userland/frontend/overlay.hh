@@ -12,7 +12,8 @@ namespace btvm {
 class Overlay {
 public:
     virtual ~Overlay() = default;
-    /// Draws over the first `rows` rows and `columns` columns of the terminal and leaves the cursor where it belongs.
+    /// Draws over the first `rows` rows and `columns` columns of the terminal and leaves the cursor where it
+    /// belongs.
     virtual void draw(int rows, int columns) = 0;
     /// Handles one input; false when the overlay is done.
     virtual bool handle(const TerminalInput& input) = 0;
@@ -56,7 +57,8 @@ private:
 /// A text to read and scroll; any other key closes it. The text is made anew for every frame.
 class TextPage final : public Overlay {
 public:
-    TextPage(std::string title, std::function<std::string()> text) : title_(std::move(title)), text_(std::move(text)) {}
+    TextPage(std::string title, std::function<std::string()> text)
+        : title_(std::move(title)), text_(std::move(text)) {}
     void draw(int rows, int columns) override;
     bool handle(const TerminalInput& input) override;
 

@@ -1,11 +1,10 @@
 #include "userland/frontend/screen_view.hh"
 
-#include "userland/frontend/curses.hh"
-
 #include <algorithm>
 #include <cstring>
 
 #include "userland/devices/codepage437.hh"
+#include "userland/frontend/curses.hh"
 
 namespace btvm {
 
@@ -48,14 +47,16 @@ void ScreenView::draw_row(const TextScreen& screen, int y) {
     if (row >= static_cast<int>(screen.rows)) return;
     const int width = std::min(columns_, static_cast<int>(screen.columns) - first_column_);
     for (int x = 0; x < width; x++) {
-        const TextCell cell = screen.cell(static_cast<unsigned>(first_column_ + x), static_cast<unsigned>(row));
+        const TextCell cell =
+            screen.cell(static_cast<unsigned>(first_column_ + x), static_cast<unsigned>(row));
         const bool blinks = screen.blink && (cell.attribute & 0x80);
         const unsigned background = (cell.attribute >> 4) & (screen.blink ? 7u : 15u);
         const Colours::Look look = colours_.look(cell.attribute & 0x0f, background);
         const wchar_t text[2] = {static_cast<wchar_t>(codepage437_glyph(cell.code)), 0};
         cchar_t out;
         int pair = look.pair;
-        ::setcchar(&out, text, look.attributes | (blinks ? A_BLINK : 0), static_cast<short>(look.pair), &pair);
+        ::setcchar(&out, text, look.attributes | (blinks ? A_BLINK : 0), static_cast<short>(look.pair),
+                   &pair);
         ::mvadd_wch(y, x, &out);
     }
 }
@@ -68,11 +69,13 @@ void ScreenView::draw_message(const char* text) const {
 void ScreenView::place_cursor(const TextScreen& screen) const {
     const TextCursor& cursor = screen.cursor;
     const int y = static_cast<int>(cursor.y) - first_row_, x = static_cast<int>(cursor.x) - first_column_;
-    if (!screen.text_mode || screen.blanked || !cursor.visible || y < 0 || y >= rows_ || x < 0 || x >= columns_) {
+    if (!screen.text_mode || screen.blanked || !cursor.visible || y < 0 || y >= rows_ || x < 0 ||
+        x >= columns_) {
         ::curs_set(0);
         return;
     }
-    // Terminals know a normal and a very visible cursor; the latter for one that fills more than half of its cell.
+    // Terminals know a normal and a very visible cursor; the latter for one that fills more than half of its
+    // cell.
     const bool block = 2 * (cursor.last_line - cursor.first_line + 1) > screen.cell_height;
     if (::curs_set(block ? 2 : 1) == ERR) ::curs_set(1);
     ::move(y, x);

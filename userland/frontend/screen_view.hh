@@ -10,8 +10,8 @@ class ScreenView {
 public:
     explicit ScreenView(Colours& colours) : colours_(colours) {}
 
-    /// Draws into the terminal's first `rows` rows and `columns` columns. A part smaller than the guest's screen is
-    /// scrolled so that the cursor is in it.
+    /// Draws into the terminal's first `rows` rows and `columns` columns. A part smaller than the guest's
+    /// screen is scrolled so that the cursor is in it.
     void draw(const TextScreen& screen, int rows, int columns);
     /// Puts the terminal's cursor where the guest's is, or hides it. After everything else is drawn.
     void place_cursor(const TextScreen& screen) const;
@@ -24,7 +24,7 @@ private:
     void draw_message(const char* text) const;
 
     Colours& colours_;
-    int rows_{}, columns_{};   ///< Of the terminal's part.
+    int rows_{}, columns_{};           ///< Of the terminal's part.
     int first_row_{}, first_column_{}; ///< Of the guest's screen, at the part's upper left.
     bool fits_{true};
 };

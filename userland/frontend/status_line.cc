@@ -1,8 +1,7 @@
 #include "userland/frontend/status_line.hh"
 
-#include "userland/frontend/curses.hh"
-
 #include "userland/devices/keyboard.hh"
+#include "userland/frontend/curses.hh"
 
 namespace btvm {
 
@@ -52,7 +51,8 @@ std::string status_line(int columns, const StatusLineText& text, const PcStatus&
         left += "  " + text.message;
     else
         left += "  " + text.engine;
-    if (left.size() + right.size() <= width) return left + std::string(width - left.size() - right.size(), ' ') + right;
+    if (left.size() + right.size() <= width)
+        return left + std::string(width - left.size() - right.size(), ' ') + right;
     // The message matters more than drives and LEDs, the key for the menu more than a long name.
     if (text.message.empty() && right.size() < width) {
         left.resize(width - right.size());
@@ -65,7 +65,8 @@ std::string status_line(int columns, const StatusLineText& text, const PcStatus&
 void draw_status_line(int row, int columns, const StatusLineText& text, const PcStatus& status) {
     if (row < 0) return;
     ::attr_set(A_REVERSE, 0, nullptr);
-    // Writing the last column of the last row makes ncurses report an error after it has written; that is no matter.
+    // Writing the last column of the last row makes ncurses report an error after it has written; that is no
+    // matter.
     ::mvaddstr(row, 0, status_line(columns, text, status).c_str());
     ::clrtoeol();
     ::attr_set(A_NORMAL, 0, nullptr);

@@ -8,7 +8,7 @@
 namespace btvm {
 
 struct StatusLineText {
-    std::string name;    ///< The guest's.
+    std::string name; ///< The guest's.
     std::string engine;
     std::string escape;  ///< The key that opens the menu.
     std::string message; ///< Takes the place of what is less important; may be empty.

@@ -1,7 +1,5 @@
 #include "userland/frontend/terminal.hh"
 
-#include "userland/frontend/curses.hh"
-
 #include <clocale>
 #include <csignal>
 #include <cstdlib>
@@ -12,12 +10,14 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "userland/frontend/curses.hh"
+
 namespace btvm {
 
 namespace {
 
-/// How long ncurses waits after ESC for the rest of a key's sequence, in milliseconds. Short, so that the Escape key is
-/// felt at once; a slow serial line may need the environment variable ESCDELAY.
+/// How long ncurses waits after ESC for the rest of a key's sequence, in milliseconds. Short, so that the
+/// Escape key is felt at once; a slow serial line may need the environment variable ESCDELAY.
 constexpr int kEscapeDelay = 25;
 constexpr int kCrashSignals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 
@@ -51,7 +51,8 @@ void crash_handler(int signal) {
         [[maybe_unused]] const ssize_t n = ::write(STDOUT_FILENO, restore_plan.sequence, restore_plan.length);
         ::tcsetattr(STDIN_FILENO, TCSANOW, &restore_plan.before);
     }
-    // SA_RESETHAND put the default action back, and the signal is unblocked on return: it strikes again for good.
+    // SA_RESETHAND put the default action back, and the signal is unblocked on return: it strikes again for
+    // good.
     ::raise(signal);
 }
 
@@ -62,7 +63,7 @@ void install_crash_handlers() {
     alternate.ss_sp = stack;
     alternate.ss_size = sizeof stack;
     ::sigaltstack(&alternate, nullptr);
-    struct sigaction action{};
+    struct sigaction action {};
     action.sa_handler = crash_handler;
     action.sa_flags = static_cast<int>(SA_RESETHAND | SA_ONSTACK);
     sigemptyset(&action.sa_mask);
@@ -72,19 +73,21 @@ void install_crash_handlers() {
 
 bool is_utf8() { return std::strcmp(::nl_langinfo(CODESET), "UTF-8") == 0; }
 
-/// The guest's screen needs UTF-8. A terminal in a bare environment (no locale set: "C") speaks it nowadays all the same;
-/// a user who chose another character set is left with what that can show.
+/// The guest's screen needs UTF-8. A terminal in a bare environment (no locale set: "C") speaks it nowadays
+/// all the same; a user who chose another character set is left with what that can show.
 void set_locale() {
     std::setlocale(LC_ALL, "");
     if (is_utf8()) return;
     const char* name = std::setlocale(LC_CTYPE, nullptr);
-    if (name && (std::strcmp(name, "C") == 0 || std::strcmp(name, "POSIX") == 0)) std::setlocale(LC_CTYPE, "C.UTF-8");
+    if (name && (std::strcmp(name, "C") == 0 || std::strcmp(name, "POSIX") == 0))
+        std::setlocale(LC_CTYPE, "C.UTF-8");
 }
 
 } // namespace
 
 std::optional<std::string> Terminal::unusable() {
-    if (!::isatty(STDIN_FILENO) || !::isatty(STDOUT_FILENO)) return "standard input and output are not a terminal";
+    if (!::isatty(STDIN_FILENO) || !::isatty(STDOUT_FILENO))
+        return "standard input and output are not a terminal";
     const char* term = std::getenv("TERM");
     if (!term || !*term) return "the environment variable TERM is not set";
     int error = 0;

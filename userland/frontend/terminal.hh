@@ -1,4 +1,5 @@
-// The user's terminal under ncurses, given back as it was on every way out: normal return, exception, and crash signals.
+// The user's terminal under ncurses, given back as it was on every way out: normal return, exception, and
+// crash signals.
 #pragma once
 
 #include <optional>

@@ -1,11 +1,11 @@
 #include "userland/frontend/terminal_keys.hh"
 
-#include "userland/frontend/curses.hh"
-
 #include <array>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+
+#include "userland/frontend/curses.hh"
 
 namespace btvm {
 
@@ -20,11 +20,13 @@ struct Stroke {
 constexpr std::array<Key, 12> kFunctionKeys{Key::F1, Key::F2, Key::F3, Key::F4,  Key::F5,  Key::F6,
                                             Key::F7, Key::F8, Key::F9, Key::F10, Key::F11, Key::F12};
 
-/// terminfo numbers shifted function keys on: 1-12 plain, 13-24 Shift, 25-36 Ctrl, 37-48 Ctrl-Shift, 49-60 Alt.
+/// terminfo numbers shifted function keys on: 1-12 plain, 13-24 Shift, 25-36 Ctrl, 37-48 Ctrl-Shift, 49-60
+/// Alt.
 std::optional<Stroke> function_key(unsigned number) {
     if (number < 1 || number > 60) return std::nullopt;
     const unsigned bank = (number - 1) / 12;
-    return Stroke{kFunctionKeys[(number - 1) % 12], bank == 1 || bank == 3, bank == 2 || bank == 3, bank == 4};
+    return Stroke{kFunctionKeys[(number - 1) % 12], bank == 1 || bank == 3, bank == 2 || bank == 3,
+                  bank == 4};
 }
 
 std::optional<Stroke> plain_code(unsigned code) {
@@ -66,8 +68,8 @@ std::optional<Stroke> plain_code(unsigned code) {
     return std::nullopt;
 }
 
-/// Keys with modifiers have codes that ncurses makes up at run time, and names like "kUP5": the capability of the key
-/// with Shift, then 1 + (1 for Shift) + (2 for Alt) + (4 for Ctrl), as xterm numbers them.
+/// Keys with modifiers have codes that ncurses makes up at run time, and names like "kUP5": the capability of
+/// the key with Shift, then 1 + (1 for Shift) + (2 for Alt) + (4 for Ctrl), as xterm numbers them.
 std::optional<Stroke> extended_code(unsigned code) {
     const char* name = ::keyname(static_cast<int>(code));
     if (!name) return std::nullopt;
@@ -76,8 +78,9 @@ std::optional<Stroke> extended_code(unsigned code) {
         Key key;
     };
     constexpr Named kNames[] = {
-        {"kUP", Key::Up},   {"kDN", Key::Down},   {"kLFT", Key::Left},     {"kRIT", Key::Right},  {"kHOM", Key::Home},
-        {"kEND", Key::End}, {"kPRV", Key::PageUp}, {"kNXT", Key::PageDown}, {"kIC", Key::Insert}, {"kDC", Key::Delete},
+        {"kUP", Key::Up},     {"kDN", Key::Down},   {"kLFT", Key::Left},   {"kRIT", Key::Right},
+        {"kHOM", Key::Home},  {"kEND", Key::End},   {"kPRV", Key::PageUp}, {"kNXT", Key::PageDown},
+        {"kIC", Key::Insert}, {"kDC", Key::Delete},
     };
     const std::string_view text(name);
     for (const Named& named : kNames) {

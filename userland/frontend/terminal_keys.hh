@@ -1,5 +1,6 @@
-// What the user types at the terminal, as movements of a PC keyboard's keys. A terminal tells characters and not keys, and
-// no releases; so each character becomes a press and a release, with the modifiers it needs around them.
+// What the user types at the terminal, as movements of a PC keyboard's keys. A terminal tells characters and
+// not keys, and no releases; so each character becomes a press and a release, with the modifiers it needs
+// around them.
 #pragma once
 
 #include <optional>

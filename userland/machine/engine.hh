@@ -1,5 +1,5 @@
-// What runs guest code: the kernel module, or the same core hosted in this process. An engine owns the processor, the
-// interrupt controllers, the timer and guest time; everything else of the PC is the machine's.
+// What runs guest code: the kernel module, or the same core hosted in this process. An engine owns the
+// processor, the interrupt controllers, the timer and guest time; everything else of the PC is the machine's.
 #pragma once
 
 #include <cstdint>
@@ -53,7 +53,8 @@ struct EngineConfig {
     std::uint32_t test_flags{};
 };
 
-/// Everything but kick() is called from the vCPU thread only. Calls throw std::runtime_error when the engine is broken.
+/// Everything but kick() is called from the vCPU thread only. Calls throw std::runtime_error when the engine
+/// is broken.
 class Engine {
 public:
     /// A deadline that never comes.
@@ -67,7 +68,8 @@ public:
     [[nodiscard]] virtual EngineExit run(GuestTime deadline) = 0;
     /// The value of the port read that the last exit asked for.
     virtual void answer(std::uint32_t value) = 0;
-    /// Makes run() return soon, or return at once if it is not running. From any thread and from signal handlers.
+    /// Makes run() return soon, or return at once if it is not running. From any thread and from signal
+    /// handlers.
     virtual void kick() = 0;
 
     virtual void set_irq(unsigned line, bool level) = 0;

@@ -81,7 +81,8 @@ std::string event_text(const btvm_trace_entry& e) {
     case BTVM_TRACE_EMULATE:
         return format("emulate   opcode map %" PRIu32 ", opcode %02" PRIx32 "h", e.a >> 8, e.a & 0xff);
     case BTVM_TRACE_EXIT: return "exit      to userland: " + exit_name(e.a);
-    case BTVM_TRACE_EVENT: return "event     " + vector_text(e.a) + format(" delivered, error %" PRIx64 "h", b);
+    case BTVM_TRACE_EVENT:
+        return "event     " + vector_text(e.a) + format(" delivered, error %" PRIx64 "h", b);
     case BTVM_TRACE_CODE_DROP: return format("drop      code of guest frame %" PRIx32 "h", e.a);
     case BTVM_TRACE_MODE: return std::string("mode      ") + (e.a ? "traced" : "interpreted");
     default:
@@ -130,15 +131,16 @@ std::string describe_registers(const Registers& r) {
         text += segment_text(kSegments[i], s.segment[i]);
     text += segment_text("ldtr", s.ldtr) + segment_text("tr", s.tr);
     text += format("gdtr base %08" PRIx64 " limit %04x, idtr base %08" PRIx64 " limit %04x\n",
-                   static_cast<std::uint64_t>(s.gdtr.base), s.gdtr.limit, static_cast<std::uint64_t>(s.idtr.base),
-                   s.idtr.limit);
-    text += format("cr0 %08" PRIx64 " cr2 %08" PRIx64 " cr3 %08" PRIx64 " cr4 %08" PRIx64 " efer %" PRIx64 "\n",
-                   static_cast<std::uint64_t>(s.cr0), static_cast<std::uint64_t>(s.cr2),
-                   static_cast<std::uint64_t>(s.cr3), static_cast<std::uint64_t>(s.cr4),
-                   static_cast<std::uint64_t>(s.efer));
+                   static_cast<std::uint64_t>(s.gdtr.base), s.gdtr.limit,
+                   static_cast<std::uint64_t>(s.idtr.base), s.idtr.limit);
+    text +=
+        format("cr0 %08" PRIx64 " cr2 %08" PRIx64 " cr3 %08" PRIx64 " cr4 %08" PRIx64 " efer %" PRIx64 "\n",
+               static_cast<std::uint64_t>(s.cr0), static_cast<std::uint64_t>(s.cr2),
+               static_cast<std::uint64_t>(s.cr3), static_cast<std::uint64_t>(s.cr4),
+               static_cast<std::uint64_t>(s.efer));
     constexpr const char* kActivity[3] = {"running", "halted", "shutdown"};
-    text += format("%s, A20 %s%s\n", s.activity < 3 ? kActivity[s.activity] : "?", s.a20_enabled ? "on" : "off",
-                   s.interrupt_shadow ? ", interrupt shadow" : "");
+    text += format("%s, A20 %s%s\n", s.activity < 3 ? kActivity[s.activity] : "?",
+                   s.a20_enabled ? "on" : "off", s.interrupt_shadow ? ", interrupt shadow" : "");
     return text;
 }
 

@@ -11,10 +11,9 @@ namespace btvm {
 
 namespace {
 
-constexpr const char* kSystemBios = "/usr/share/bochs/BIOS-bochs-legacy";
-constexpr const char* kSystemPackage = "bochsbios";
-constexpr const char* kVideoBios = "/usr/share/vgabios/vgabios.bin";
-constexpr const char* kVideoPackage = "vgabios";
+constexpr const char* kSystemBios = "/usr/share/seabios/bios.bin";
+constexpr const char* kPackage = "seabios";
+constexpr const char* kVideoBios = "/usr/share/seabios/vgabios-isavga.bin";
 constexpr std::size_t kLargest = 256 * 1024;
 
 std::vector<std::uint8_t> read_image(const std::string& path, const char* what, const char* package) {
@@ -23,7 +22,7 @@ std::vector<std::uint8_t> read_image(const std::string& path, const char* what, 
         if (package && errno == ENOENT) message += " (apt-get install " + std::string(package) + ")";
         return FirmwareError(message);
     };
-    struct stat info{};
+    struct stat info {};
     if (::stat(path.c_str(), &info) < 0) throw refuse(std::strerror(errno));
     errno = 0;
     if (!S_ISREG(info.st_mode)) throw refuse("not a regular file");
@@ -45,19 +44,23 @@ void check_system(const Firmware& firmware) {
     if (size != 0x10000 && size != 0x20000 && size != 0x40000)
         throw FirmwareError("system BIOS " + firmware.system_path + ": has " + std::to_string(size) +
                             " bytes, a PC BIOS has 64, 128 or 256 KiB");
-    // The processor starts 16 bytes before the end, and there must be a jump there (EAh or E9h in every BIOS known).
+    // The processor starts 16 bytes before the end, and there must be a jump there (EAh or E9h in every BIOS
+    // known).
     const std::uint8_t first = firmware.system_bios[size - 16];
     if (first != 0xea && first != 0xe9)
-        throw FirmwareError("system BIOS " + firmware.system_path + ": no jump at its reset vector, not a PC BIOS");
+        throw FirmwareError("system BIOS " + firmware.system_path +
+                            ": no jump at its reset vector, not a PC BIOS");
 }
 
 void check_video(const Firmware& firmware) {
     const std::vector<std::uint8_t>& image = firmware.video_bios;
     if (image.empty()) return;
     if (image.size() < 512 || image[0] != 0x55 || image[1] != 0xaa)
-        throw FirmwareError("video BIOS " + firmware.video_path + ": does not begin with the ROM signature 55 AA");
+        throw FirmwareError("video BIOS " + firmware.video_path +
+                            ": does not begin with the ROM signature 55 AA");
     if (image.size() > 0x10000)
-        throw FirmwareError("video BIOS " + firmware.video_path + ": larger than the 64 KiB there are at C0000h");
+        throw FirmwareError("video BIOS " + firmware.video_path +
+                            ": larger than the 64 KiB there are at C0000h");
 }
 
 } // namespace
@@ -67,11 +70,11 @@ Firmware load_firmware(const std::string& system_path, const std::string& video_
     firmware.system_path = system_path.empty() ? kSystemBios : system_path;
     firmware.video_path = video_path.empty() ? kVideoBios : video_path;
     firmware.system_bios =
-        read_image(firmware.system_path, "system BIOS", system_path.empty() ? kSystemPackage : nullptr);
+        read_image(firmware.system_path, "system BIOS", system_path.empty() ? kPackage : nullptr);
     check_system(firmware);
     if (firmware.video_path != "none")
         firmware.video_bios =
-            read_image(firmware.video_path, "video BIOS", video_path.empty() ? kVideoPackage : nullptr);
+            read_image(firmware.video_path, "video BIOS", video_path.empty() ? kPackage : nullptr);
     check_video(firmware);
     firmware.writable = contains(firmware.system_bios, "SeaBIOS");
     return firmware;

@@ -1,4 +1,5 @@
-// The firmware images a machine starts with: which files, and what is checked of them. Why these: docs/devices.md.
+// The firmware images a machine starts with: which files, and what is checked of them. Why these:
+// docs/devices.md.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,8 @@
 
 namespace btvm {
 
-/// A firmware image that is missing, unreadable or not what it should be; the message names the file and the remedy.
+/// A firmware image that is missing, unreadable or not what it should be; the message names the file and the
+/// remedy.
 class FirmwareError : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
@@ -23,8 +25,8 @@ struct Firmware {
     bool writable{};
 };
 
-/// Loads the two images. An empty path stands for the default from Debian's packages; "none" as the video BIOS for no
-/// video BIOS. Throws FirmwareError.
+/// Loads the two images. An empty path stands for the default from Debian's packages; "none" as the video
+/// BIOS for no video BIOS. Throws FirmwareError.
 [[nodiscard]] Firmware load_firmware(const std::string& system_path, const std::string& video_path);
 
 } // namespace btvm

@@ -84,7 +84,8 @@ EngineExit HostedEngine::run(GuestTime deadline) {
     for (;;) {
         if (kicked_.exchange(false)) return {};
         tick();
-        if (GuestTime(ports_.now_ns) >= deadline) return leave(EngineExit::Reason::Deadline, BTVM_EXIT_DEADLINE);
+        if (GuestTime(ports_.now_ns) >= deadline)
+            return leave(EngineExit::Reason::Deadline, BTVM_EXIT_DEADLINE);
 
         StepStatus status = StepStatus::Shutdown;
         if (cpu_.activity != Activity::Shutdown) status = deliver_pending();
@@ -107,7 +108,8 @@ EngineExit HostedEngine::run(GuestTime deadline) {
 
 void HostedEngine::sleep_until(GuestTime deadline) {
     const u64 now = ports_.now_ns;
-    u64 until = std::min(deadline == kNever ? ~u64{0} : static_cast<u64>(deadline.count()), pit_.next_irq_ns(now));
+    u64 until =
+        std::min(deadline == kNever ? ~u64{0} : static_cast<u64>(deadline.count()), pit_.next_irq_ns(now));
     // With ticks owed the interrupt is in service or masked: look again soon.
     if (owed_ticks_) until = std::min(until, now + 1'000'000);
     timespec wait{3600, 0};
@@ -124,7 +126,8 @@ void HostedEngine::sleep_until(GuestTime deadline) {
 
 EngineExit HostedEngine::io_exit() {
     note(BTVM_TRACE_EXIT, BTVM_EXIT_IO);
-    EngineExit exit{EngineExit::Reason::Io, {request_.write != 0, request_.size, request_.port, request_.value}, {}};
+    EngineExit exit{
+        EngineExit::Reason::Io, {request_.write != 0, request_.size, request_.port, request_.value}, {}};
     // A write is done once the machine has seen it; a read is answered by answer().
     if (request_.write) request_.phase = PortRequest::Phase::Answered;
     return exit;

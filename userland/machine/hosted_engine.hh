@@ -1,5 +1,5 @@
-// Runs the guest by interpreting every instruction in this process, with the same core that the module has. Slower than
-// the kernel engine by far, but it needs neither the module nor privileges.
+// Runs the guest by interpreting every instruction in this process, with the same core that the module has.
+// Slower than the kernel engine by far, but it needs neither the module nor privileges.
 #pragma once
 
 #include <atomic>

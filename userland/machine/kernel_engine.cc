@@ -14,7 +14,7 @@ namespace {
 constexpr int kKickSignal = SIGUSR1;
 
 void install_kick_handler() {
-    struct sigaction action{};
+    struct sigaction action {};
     action.sa_handler = [](int) {};
     sigemptyset(&action.sa_mask);
     ::sigaction(kKickSignal, &action, nullptr); // without SA_RESTART, so that the call returns
@@ -33,9 +33,7 @@ btvm_config make_config(const EngineConfig& config) {
 }
 
 void check_capabilities(const abi::System& system, const PhysicalMemory& memory, const EngineConfig& config) {
-    const auto refuse = [](const std::string& why) {
-        throw abi::AbiError(abi::AbiError::Kind::Call, why);
-    };
+    const auto refuse = [](const std::string& why) { throw abi::AbiError(abi::AbiError::Kind::Call, why); };
     const int slots = system.check(BTVM_CAP_MEMORY_SLOTS);
     if (static_cast<std::size_t>(slots) < memory.regions().size())
         refuse("the module offers " + std::to_string(slots) + " memory slots, this machine needs " +
@@ -48,7 +46,8 @@ void check_capabilities(const abi::System& system, const PhysicalMemory& memory,
     if (static_cast<unsigned>(breakpoints) < config.breakpoints)
         refuse("the module offers " + std::to_string(breakpoints) + " breakpoints: use --breakpoints " +
                std::to_string(breakpoints));
-    if (config.verify && !system.check(BTVM_CAP_VERIFY)) refuse("the module cannot verify: leave --verify out");
+    if (config.verify && !system.check(BTVM_CAP_VERIFY))
+        refuse("the module cannot verify: leave --verify out");
 }
 
 } // namespace
@@ -61,14 +60,15 @@ KernelEngine::KernelEngine(PhysicalMemory& memory, const EngineConfig& config, c
         vm_.set_memory({slot++, region.read_only ? BTVM_MEM_READONLY : 0u, region.first, region.size,
                         reinterpret_cast<std::uintptr_t>(region.memory)});
     vm_.configure(make_config(config));
-    vcpu_ = std::make_unique<abi::Vcpu>(vm_.create_vcpu());
+    vcpu_ = vm_.create_vcpu();
     install_kick_handler();
 }
 
 EngineExit KernelEngine::run(GuestTime deadline) {
     btvm_run& shared = vcpu_->shared();
     shared.deadline_ns = deadline == kNever ? ~0ull : static_cast<std::uint64_t>(deadline.count());
-    // kick() sets immediate_exit before it looks at in_run_, so either BTVM_RUN sees the flag or the signal ends it.
+    // kick() sets immediate_exit before it looks at in_run_, so either BTVM_RUN sees the flag or the signal
+    // ends it.
     runner_ = ::pthread_self();
     in_run_ = true;
     const bool exited = vcpu_->run();
@@ -84,7 +84,8 @@ EngineExit KernelEngine::run(GuestTime deadline) {
     case BTVM_EXIT_DEADLINE: return {EngineExit::Reason::Deadline};
     case BTVM_EXIT_INTERNAL_ERROR: return failure();
     default:
-        return {EngineExit::Reason::Failed, {},
+        return {EngineExit::Reason::Failed,
+                {},
                 "the module reported the unknown exit reason " + std::to_string(shared.exit_reason) + "\n"};
     }
 }

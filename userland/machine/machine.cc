@@ -96,7 +96,8 @@ void Machine::run() {
     } catch (const std::exception& error) {
         fail(std::string(error.what()) + "\n");
     }
-    // A failed machine still answers commands: its screen, registers and trace are what a user wants to see then.
+    // A failed machine still answers commands: its screen, registers and trace are what a user wants to see
+    // then.
     while (!quit_) {
         try {
             run_commands();

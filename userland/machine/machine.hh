@@ -1,5 +1,5 @@
-// The machine: an engine, physical memory, the port map and the devices on it, driven by one thread. Other threads reach
-// it by posting commands, so no device needs a lock.
+// The machine: an engine, physical memory, the port map and the devices on it, driven by one thread. Other
+// threads reach it by posting commands, so no device needs a lock.
 #pragma once
 
 #include <atomic>
@@ -52,8 +52,8 @@ public:
 
     /// Runs `command` on the machine's thread, soon. Dropped when the machine has stopped.
     void post(std::function<void()> command);
-    /// Runs `function` on the machine's thread and gives its result or exception. Throws MachineStopped. Must not be
-    /// called from the machine's own thread.
+    /// Runs `function` on the machine's thread and gives its result or exception. Throws MachineStopped. Must
+    /// not be called from the machine's own thread.
     template <class F>
     auto call(F function) -> std::invoke_result_t<F&> {
         using Result = std::invoke_result_t<F&>;
@@ -74,8 +74,8 @@ public:
 
     // ---- on the machine's thread: that of run(), or before it
 
-    /// Powers the machine on and runs it until quit(), power-off or failure. Never throws: an exception of a device or
-    /// of the engine makes the state Failed.
+    /// Powers the machine on and runs it until quit(), power-off or failure. Never throws: an exception of a
+    /// device or of the engine makes the state Failed.
     void run();
     void pause();
     void resume();

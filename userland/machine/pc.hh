@@ -1,10 +1,11 @@
-// The PC: a machine with the board of an AT on it, and what front ends do with it. Every public function may be called
-// from any thread but the machine's own; MachineStopped is thrown once the machine is off.
+// The PC: a machine with the board of an AT on it, and what front ends do with it. Every public function may
+// be called from any thread but the machine's own; MachineStopped is thrown once the machine is off.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -27,7 +28,7 @@ struct FloppyConfig {
 };
 
 enum class EngineChoice {
-    Auto,       ///< The kernel engine if /dev/btvm is there, else the interpreter.
+    Auto, ///< The kernel engine if /dev/btvm is there, else the interpreter.
     Kernel,
     Interpreter
 };
@@ -73,8 +74,8 @@ struct PcStatus {
 
 class Pc {
 public:
-    /// Builds the machine; start() turns it on. Throws FirmwareError, abi::AbiError, FloppyImageError (floppy images) or
-    /// std::runtime_error.
+    /// Builds the machine; start() turns it on. Throws FirmwareError, abi::AbiError, FloppyError (floppy
+    /// images) or std::runtime_error.
     explicit Pc(const PcConfig& config);
     /// Turns the machine off and flushes the floppies.
     ~Pc();
@@ -111,15 +112,22 @@ public:
     void reset();
     void nmi();
 
-    /// Puts a floppy into drive 0 or 1 after taking out what is there. Throws what opening an image throws; the drive is
-    /// then as before.
+    /// Puts a floppy into drive 0 or 1 after taking out what is there. Throws what opening an image throws;
+    /// the drive is then as before.
     void insert_floppy(unsigned drive, const FloppyConfig& floppy);
     void eject_floppy(unsigned drive);
+
+    /// What devices have had to say to the user since the last call: host I/O errors, where the serial port listens.
+    [[nodiscard]] std::vector<std::string> take_messages();
 
 private:
     struct Board;
 
+    void add_message(const std::string& message);
+
     PcConfig config_;
+    std::mutex messages_mutex_;
+    std::vector<std::string> messages_;
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<Board> board_;
     std::thread thread_;

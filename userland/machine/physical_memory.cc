@@ -31,12 +31,12 @@ std::uint8_t* map_anonymous(std::uint64_t bytes) {
 
 void check(const MemoryConfig& config) {
     if (config.ram_mib < PhysicalMemory::kMinRamMib || config.ram_mib > PhysicalMemory::kMaxRamMib)
-        throw std::runtime_error("guest memory must be " + std::to_string(PhysicalMemory::kMinRamMib) + " to " +
-                                 std::to_string(PhysicalMemory::kMaxRamMib) + " MiB");
+        throw std::runtime_error("guest memory must be " + std::to_string(PhysicalMemory::kMinRamMib) +
+                                 " to " + std::to_string(PhysicalMemory::kMaxRamMib) + " MiB");
     const std::size_t bios = config.system_bios.size();
     if (bios != 64 * kKib && bios != 128 * kKib && bios != 256 * kKib)
-        throw std::runtime_error("a system BIOS must be 64, 128 or 256 KiB, this one has " + std::to_string(bios) +
-                                 " bytes");
+        throw std::runtime_error("a system BIOS must be 64, 128 or 256 KiB, this one has " +
+                                 std::to_string(bios) + " bytes");
     if (config.video_bios.size() > PhysicalMemory::kVideoRomMax)
         throw std::runtime_error("a video BIOS must be 64 KiB at most, this one has " +
                                  std::to_string(config.video_bios.size()) + " bytes");
@@ -45,8 +45,8 @@ void check(const MemoryConfig& config) {
 } // namespace
 
 PhysicalMemory::PhysicalMemory(const MemoryConfig& config)
-    : ram_mib_(config.ram_mib), firmware_writable_(config.firmware_writable), system_bios_(config.system_bios),
-      video_bios_(config.video_bios) {
+    : ram_mib_(config.ram_mib), firmware_writable_(config.firmware_writable),
+      system_bios_(config.system_bios), video_bios_(config.video_bios) {
     check(config);
     ram_ = map_anonymous(ram_mib_ * kMib);
     high_ = map_anonymous(kMib - kConventionalEnd);

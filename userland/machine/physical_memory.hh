@@ -1,5 +1,5 @@
-// The PC's physical memory map: RAM, the video window and the firmware, in the host memory that backs them. Engines
-// register the regions as they are; DMA and the tools reach memory through read() and write().
+// The PC's physical memory map: RAM, the video window and the firmware, in the host memory that backs them.
+// Engines register the regions as they are; DMA and the tools reach memory through read() and write().
 #pragma once
 
 #include <cstddef>
@@ -21,10 +21,10 @@ struct MemoryRegion {
 
 /// What the memory is made of. Images are checked here: a bad one throws std::runtime_error.
 struct MemoryConfig {
-    unsigned ram_mib{16};                    ///< kMinRamMib to kMaxRamMib.
-    std::vector<std::uint8_t> system_bios;   ///< 64, 128 or 256 KiB; ends at 1 MiB and, again, at 4 GiB.
-    std::vector<std::uint8_t> video_bios;    ///< Up to 64 KiB at C0000h; may be empty.
-    bool firmware_writable{};                ///< C0000h-FFFFFh is RAM with the firmware copied in (see docs/devices.md).
+    unsigned ram_mib{16};                  ///< kMinRamMib to kMaxRamMib.
+    std::vector<std::uint8_t> system_bios; ///< 64, 128 or 256 KiB; ends at 1 MiB and, again, at 4 GiB.
+    std::vector<std::uint8_t> video_bios;  ///< Up to 64 KiB at C0000h; may be empty.
+    bool firmware_writable{}; ///< C0000h-FFFFFh is RAM with the firmware copied in (see docs/devices.md).
 };
 
 class PhysicalMemory {
@@ -46,8 +46,8 @@ public:
     void read(std::uint64_t at, std::span<std::uint8_t> out) const;
     void write(std::uint64_t at, std::span<const std::uint8_t> in);
 
-    /// Copies the firmware in again, as a machine's ROM shows itself again after a reset. Returns whether anything in
-    /// guest memory could have changed (only with firmware_writable).
+    /// Copies the firmware in again, as a machine's ROM shows itself again after a reset. Returns whether
+    /// anything in guest memory could have changed (only with firmware_writable).
     bool restore_firmware();
 
     /// The video BIOS as loaded; empty without one.

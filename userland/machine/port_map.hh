@@ -1,5 +1,5 @@
-// The I/O port space of the machine: which device answers which port, and how an access wider than a device's registers
-// is split. PIC, PIT and port 61h are not here: they live in the core.
+// The I/O port space of the machine: which device answers which port, and how an access wider than a device's
+// registers is split. PIC, PIT and port 61h are not here: they live in the core.
 #pragma once
 
 #include <cstdint>

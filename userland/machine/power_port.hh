@@ -1,5 +1,5 @@
-// The port by which the Bochs BIOS turns the machine off: it writes "Shutdown" byte by byte to port 8900h (APM "set power
-// state off" ends there).
+// The port by which the Bochs BIOS turns the machine off: it writes "Shutdown" byte by byte to port 8900h
+// (APM "set power state off" ends there).
 #pragma once
 
 #include <functional>

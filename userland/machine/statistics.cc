@@ -12,7 +12,8 @@ struct Counter {
     __u64 btvm_stats::*value;
 };
 
-#define BTVM_COUNTER(name) {#name, &btvm_stats::name}
+#define BTVM_COUNTER(name)                                                                                   \
+    { #name, &btvm_stats::name }
 constexpr Counter kCounters[] = {
     BTVM_COUNTER(trap_breakpoint),
     BTVM_COUNTER(trap_single_step),

@@ -32,7 +32,8 @@ std::u32string decode_utf8(std::string_view text) {
             character = character << 6 | (next & 0x3f);
         }
         // Overlong forms, surrogates and what lies beyond Unicode are not UTF-8 (RFC 3629).
-        if (character < kSmallest[more] || (character >= 0xd800 && character < 0xe000) || character > 0x10ffff)
+        if (character < kSmallest[more] || (character >= 0xd800 && character < 0xe000) ||
+            character > 0x10ffff)
             throw refuse();
         out += character;
     }

@@ -1,6 +1,8 @@
 #include "userland/tools/headless.hh"
 
 #include <chrono>
+#include <csignal>
+#include <iostream>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -10,8 +12,8 @@ namespace btvm {
 namespace {
 
 constexpr int kPoll = 50; ///< Milliseconds.
-/// How long a halted or crashed guest stays before the program ends: long enough for a script that waits for the last
-/// text on the screen to look at it, and for an NMI or reset on its way.
+/// How long a halted or crashed guest stays before the program ends: long enough for a script that waits for
+/// the last text on the screen to look at it, and for an NMI or reset on its way.
 constexpr auto kGrace = std::chrono::seconds(1);
 
 bool is_signalled(int signal_fd) {
@@ -23,10 +25,13 @@ bool is_signalled(int signal_fd) {
 
 } // namespace
 
-void run_headless(Pc& pc, const FrontendConfig& policies, int signal_fd, const std::atomic<bool>& quit_requested) {
+void run_headless(Pc& pc, const FrontendConfig& policies, int signal_fd,
+                  const std::atomic<bool>& quit_requested) {
     using Clock = std::chrono::steady_clock;
-    std::optional<Clock::time_point> ended;
+    Clock::time_point ended{}; // the clock's zero: not ended
     while (!quit_requested && !is_signalled(signal_fd)) {
+        for (const std::string& message : pc.take_messages())
+            std::cerr << "btvm-run: " << message << "\n";
         const MachineState state = pc.state();
         if (state == MachineState::Failed || state == MachineState::PoweredOff) return;
         GuestEndPolicy policy = GuestEndPolicy::Stop;
@@ -35,11 +40,11 @@ void run_headless(Pc& pc, const FrontendConfig& policies, int signal_fd, const s
         if (policy == GuestEndPolicy::Reset) {
             pc.reset();
         } else if (policy == GuestEndPolicy::Exit) {
-            if (!ended) ended = Clock::now();
-            if (Clock::now() - *ended >= kGrace) return;
+            if (ended == Clock::time_point{}) ended = Clock::now();
+            if (Clock::now() - ended >= kGrace) return;
             continue;
         }
-        ended.reset();
+        ended = {};
     }
 }
 

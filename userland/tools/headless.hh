@@ -6,8 +6,9 @@
 
 namespace btvm {
 
-/// Until the machine goes off, fails, or ends as a policy says; or one of the signals behind `signal_fd` comes in, or
-/// `quit_requested` turns true.
-void run_headless(Pc& pc, const FrontendConfig& policies, int signal_fd, const std::atomic<bool>& quit_requested);
+/// Until the machine goes off, fails, or ends as a policy says; or one of the signals behind `signal_fd`
+/// comes in, or `quit_requested` turns true.
+void run_headless(Pc& pc, const FrontendConfig& policies, int signal_fd,
+                  const std::atomic<bool>& quit_requested);
 
 } // namespace btvm

@@ -6,6 +6,7 @@
 #include <memory>
 #include <sys/signalfd.h>
 
+#include "userland/abi/abi_error.hh"
 #include "userland/control/control_server.hh"
 #include "userland/control/pc_control.hh"
 #include "userland/control/runtime_directory.hh"
@@ -22,7 +23,8 @@ constexpr unsigned kReportTraceEntries = 200;
 
 void say(const std::string& message) { std::cerr << "btvm-run: " << message << "\n"; }
 
-/// Blocks the signals that end the program, for this thread and all it makes, and gives a descriptor to read them from.
+/// Blocks the signals that end the program, for this thread and all it makes, and gives a descriptor to read
+/// them from.
 FileDescriptor take_signals() {
     sigset_t signals;
     sigemptyset(&signals);
@@ -35,8 +37,8 @@ FileDescriptor take_signals() {
     return fd;
 }
 
-/// At the given path, or at the default one: NAME.sock in the runtime directory, NAME-2.sock if that machine is there
-/// already, and so on.
+/// At the given path, or at the default one: NAME.sock in the runtime directory, NAME-2.sock if that machine
+/// is there already, and so on.
 std::unique_ptr<ControlServer> make_control_server(const RunOptions& options, ControlTarget& target) {
     if (options.control_path == "none") return nullptr;
     if (!options.control_path.empty()) return std::make_unique<ControlServer>(options.control_path, target);
@@ -56,7 +58,8 @@ void warn_without_signature(const std::string& path) {
     char sector[512] = {};
     if (!file.read(sector, sizeof sector)) return;
     if (sector[510] != '\x55' || sector[511] != '\xaa')
-        say("warning: " + path + " has no boot signature (55 AA at the end of its first sector): the BIOS may refuse "
+        say("warning: " + path +
+            " has no boot signature (55 AA at the end of its first sector): the BIOS may refuse "
             "to boot it");
 }
 
@@ -155,7 +158,7 @@ RunExit guarded_run(const RunOptions& options) {
     } catch (const FirmwareError& error) {
         say(error.what());
         return RunExit::Image;
-    } catch (const FloppyImageError& error) {
+    } catch (const FloppyError& error) {
         say(error.what());
         return RunExit::Image;
     } catch (const SocketError& error) {

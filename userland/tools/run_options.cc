@@ -21,8 +21,9 @@ struct RawOptions {
     bool planner_bug{}, monitor_fault{};
 };
 
-const std::map<std::string, EngineChoice> kEngines{
-    {"auto", EngineChoice::Auto}, {"kernel", EngineChoice::Kernel}, {"interpreter", EngineChoice::Interpreter}};
+const std::map<std::string, EngineChoice> kEngines{{"auto", EngineChoice::Auto},
+                                                   {"kernel", EngineChoice::Kernel},
+                                                   {"interpreter", EngineChoice::Interpreter}};
 
 /// Memory sizes: a number of MiB, or with a suffix M or G.
 std::string parse_memory(std::string& text) {
@@ -52,8 +53,10 @@ std::string parse_escape_key(std::string& text) {
             break;
         }
     const char letter = key.size() == 1 ? static_cast<char>(std::toupper(key[0])) : '\0';
-    // Ctrl-[ is Escape, Ctrl-H, I and M are Backspace, Tab and Enter: taking those would make the guest unusable.
-    const bool good = letter >= '@' && letter <= '_' && std::string_view("[HIM").find(letter) == std::string_view::npos;
+    // Ctrl-[ is Escape, Ctrl-H, I and M are Backspace, Tab and Enter: taking those would make the guest
+    // unusable.
+    const bool good =
+        letter >= '@' && letter <= '_' && std::string_view("[HIM").find(letter) == std::string_view::npos;
     if (!good) return "is no key for the menu: give ctrl- and a letter (not H, I, M) or one of ] \\ ^ _";
     text = std::string(1, letter);
     return {};
@@ -64,7 +67,8 @@ ClockConfig parse_clock(const std::string& text) {
     if (text == "utc") return {ClockConfig::Base::Utc, 0};
     std::tm time{};
     const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &time);
-    if (!end || *end) throw CLI::ValidationError("--rtc", "give utc, localtime, or a time like 1994-03-14T12:00:00");
+    if (!end || *end)
+        throw CLI::ValidationError("--rtc", "give utc, localtime, or a time like 1994-03-14T12:00:00");
     return {ClockConfig::Base::Fixed, ::timegm(&time)};
 }
 
@@ -87,7 +91,8 @@ void add_machine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
     app.add_option("-a,--fda", raw.fda, "Floppy image in drive A")->option_text("FILE")->group(group);
     app.add_option("-b,--fdb", raw.fdb, "Floppy image in drive B")->option_text("FILE")->group(group);
     app.add_flag("--two-drives", raw.two_drives, "Have drive B even without a floppy in it")->group(group);
-    app.add_flag("-s,--snapshot", raw.snapshot, "Leave image files alone: writes are lost at the end")->group(group);
+    app.add_flag("-s,--snapshot", raw.snapshot, "Leave image files alone: writes are lost at the end")
+        ->group(group);
     app.add_flag("-w,--write-protect", raw.write_protect, "Write-protect the floppies")->group(group);
     app.add_option("-m,--memory", options.pc.ram_mib, "Guest memory in MiB, 16 to 2048 (default 16)")
         ->option_text("SIZE")
@@ -97,13 +102,14 @@ void add_machine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
         ->option_text("a|c")
         ->check(CLI::IsMember({"a", "c"}))
         ->group(group);
-    app.add_option("--bios", options.bios_path, "System BIOS image (default: the Bochs BIOS)")
+    app.add_option("--bios", options.bios_path, "System BIOS image (default: SeaBIOS)")
         ->option_text("FILE")
         ->group(group);
-    app.add_option("--vgabios", options.video_bios_path, "Video BIOS image, or none (default: LGPL VGABIOS)")
+    app.add_option("--vgabios", options.video_bios_path, "Video BIOS image, or none (default: SeaVGABIOS)")
         ->option_text("FILE")
         ->group(group);
-    app.add_option("--rtc", raw.clock, "The guest's clock: localtime (default), utc, or a time (1994-03-14T12:00:00)")
+    app.add_option("--rtc", raw.clock,
+                   "The guest's clock: localtime (default), utc, or a time (1994-03-14T12:00:00)")
         ->option_text("TIME")
         ->group(group);
     app.add_option("--serial", options.pc.serial, "COM1: none, stdio, file:PATH, unix:PATH or tcp:PORT")
@@ -114,11 +120,13 @@ void add_machine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
 void add_engine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
     const std::string group = "Engine";
     const auto on_off = CLI::IsMember({"on", "off"});
-    app.add_option("-e,--engine", options.pc.engine_choice, "What runs guest code: auto (default), kernel, interpreter")
+    app.add_option("-e,--engine", options.pc.engine_choice,
+                   "What runs guest code: auto (default), kernel, interpreter")
         ->option_text("ENGINE")
         ->transform(CLI::CheckedTransformer(kEngines, CLI::ignore_case).description(""))
         ->group(group);
-    app.add_option("-n,--breakpoints", options.pc.engine.breakpoints, "Breakpoints the planner may use, 1 to 4 (default)")
+    app.add_option("-n,--breakpoints", options.pc.engine.breakpoints,
+                   "Breakpoints the planner may use, 1 to 4 (default)")
         ->option_text("N")
         ->check(CLI::Range(1u, 4u))
         ->group(group);
@@ -126,16 +134,19 @@ void add_engine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
         ->option_text("on|off")
         ->check(on_off)
         ->group(group);
-    app.add_flag("--verify", options.pc.engine.verify, "Single-step traced code and check the invariants")->group(group);
+    app.add_flag("--verify", options.pc.engine.verify, "Single-step traced code and check the invariants")
+        ->group(group);
     app.add_option("--plan-cache", raw.plan_cache, "Keep plans: on (default) or off")
         ->option_text("on|off")
         ->check(on_off)
         ->group(group);
     app.add_flag("-t,--trace", options.pc.engine.trace, "Keep the trace ring")->group(group);
-    app.add_option("--trace-file", options.trace_file, "Write the report and trace of a failure to FILE; implies --trace")
+    app.add_option("--trace-file", options.trace_file,
+                   "Write the report and trace of a failure to FILE; implies --trace")
         ->option_text("FILE")
         ->group(group);
-    app.add_flag("--interpret-all", options.pc.engine.interpret, "Kernel engine: never run guest code natively")
+    app.add_flag("--interpret-all", options.pc.engine.interpret,
+                 "Kernel engine: never run guest code natively")
         ->group(group);
     // For tests of the checks themselves; not shown in --help.
     app.add_flag("--test-planner-bug", raw.planner_bug)->group("");
@@ -145,11 +156,15 @@ void add_engine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
 void add_user_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
     const std::string group = "Running";
     const auto policy = CLI::IsMember({"stop", "reset", "exit"});
-    app.add_flag("-H,--headless", options.headless, "No screen: control the machine with btvm-ctl")->group(group);
-    app.add_option("-c,--control", options.control_path, "Control socket (default: under $XDG_RUNTIME_DIR/btvm), or none")
+    app.add_flag("-H,--headless", options.headless, "No screen: control the machine with btvm-ctl")
+        ->group(group);
+    app.add_option("-c,--control", options.control_path,
+                   "Control socket (default: under $XDG_RUNTIME_DIR/btvm), or none")
         ->option_text("SOCKET")
         ->group(group);
-    app.add_option("--name", options.pc.name, "The machine's name (default: the image's)")->option_text("NAME")->group(group);
+    app.add_option("--name", options.pc.name, "The machine's name (default: the image's)")
+        ->option_text("NAME")
+        ->group(group);
     app.add_option("--on-shutdown", raw.on_shutdown, "After a triple fault: stop, reset or exit")
         ->option_text("WHAT")
         ->check(policy)
@@ -162,7 +177,8 @@ void add_user_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
         ->option_text("KEY")
         ->transform(CLI::Validator(parse_escape_key, "", "escape key"))
         ->group(group);
-    app.add_flag("-p,--print-screen", options.print_screen, "Print the guest's last screen at the end")->group(group);
+    app.add_flag("-p,--print-screen", options.print_screen, "Print the guest's last screen at the end")
+        ->group(group);
 }
 
 void finish(RunOptions& options, const RawOptions& raw) {
@@ -184,7 +200,8 @@ void finish(RunOptions& options, const RawOptions& raw) {
         throw CLI::ValidationError("--name", "a name has no '/' in it");
     if (options.pc.serial == "none") options.pc.serial.clear();
     if (options.pc.serial == "stdio" && !options.headless)
-        throw CLI::ValidationError("--serial", "stdio needs --headless: the terminal shows the guest's screen");
+        throw CLI::ValidationError("--serial",
+                                   "stdio needs --headless: the terminal shows the guest's screen");
     const GuestEndPolicy otherwise = options.headless ? GuestEndPolicy::Exit : GuestEndPolicy::Stop;
     options.frontend.escape_key = raw.escape_key == "ctrl-]" ? ']' : raw.escape_key[0];
     options.frontend.on_shutdown = parse_policy(raw.on_shutdown, otherwise);
@@ -196,7 +213,8 @@ void finish(RunOptions& options, const RawOptions& raw) {
 std::optional<RunOptions> parse_run_options(int argc, char** argv, RunExit& exit) {
     RunOptions options;
     RawOptions raw;
-    CLI::App app("btvm-run: runs a PC guest by tracing its kernel code with hardware breakpoints", "btvm-run");
+    CLI::App app("btvm-run: runs a PC guest by tracing its kernel code with hardware breakpoints",
+                 "btvm-run");
     app.set_version_flag("-V,--version", "btvm-run " BTVM_VERSION);
     app.set_help_flag("-h,--help", "Print this help and exit");
     app.footer("In the guest's screen, Ctrl-] opens a menu. See btvm-run(1) for exit codes and examples.");

@@ -20,8 +20,8 @@ struct RunOptions {
     FrontendConfig frontend;
 };
 
-/// Parses the command line. Where the program is to end at once (--help, --version, an error), prints what is to be
-/// printed, puts the code into `exit` and gives nothing.
+/// Parses the command line. Where the program is to end at once (--help, --version, an error), prints what is
+/// to be printed, puts the code into `exit` and gives nothing.
 [[nodiscard]] std::optional<RunOptions> parse_run_options(int argc, char** argv, RunExit& exit);
 
 } // namespace btvm

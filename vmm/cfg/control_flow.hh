@@ -65,7 +65,7 @@ struct PointOfInterest {
 /// Bounds on the work of one analysis: the monitor runs with interrupts off.
 struct WalkBudget {
     u32 instructions{1024}; ///< Looked at.
-    u32 decodes{160};       ///< Decoded because they were not cached.
+    u32 decodes{96};        ///< Decoded because they were not cached.
     u32 straight{512};      ///< Looked at in one walk.
 };
 

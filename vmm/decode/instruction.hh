@@ -1,4 +1,5 @@
-// What the decoder tells of one instruction: enough to find its end, to class it for the planner, and to interpret it.
+// What the decoder tells of one instruction: enough to find its end, to class it for the planner, and to
+// interpret it.
 #pragma once
 
 #include "vmm/base/types.hh"
@@ -9,15 +10,20 @@ namespace btvm {
 /// The default operand and address size that CS gives (SDM Vol. 1 3.6).
 enum class CodeSize : u8 { Bits16, Bits32, Bits64 };
 
-/// How an instruction behaves in guest kernel code that runs natively at ring 3: what the planner must know of it.
+/// How an instruction behaves in guest kernel code that runs natively at ring 3: what the planner must know.
 enum class InstructionClass : u8 {
     Plain,               ///< Same effect at ring 3 as at ring 0; falls through.
     ConditionalBranch,   ///< Jcc, LOOPcc, JCXZ: to the target or through.
     UnconditionalBranch, ///< JMP rel, CALL rel: to the target only.
-    PointerBranch,       ///< Near JMP/CALL through a register or memory, near RET: the target is in an operand.
-    Sensitive,           ///< Silently differs at ring 3 (PUSHF, POPF, IRET, segment moves, far transfers, LAR, CPUID...).
-    Privileged,          ///< Traps by itself at ring 3 (CLI, IN, HLT, MOV CR, INT n through a DPL 0 gate...).
-    Unrecognised         ///< Not an instruction that this decoder knows; may or may not be one to the processor.
+    /// Near JMP and CALL through a register or memory, near RET: the target is in an operand.
+    PointerBranch,
+    /// Silently differs at ring 3: PUSHF, POPF, IRET, segment moves, far transfers, LAR, CPUID...
+    Sensitive,
+    /// Traps by itself at ring 3: CLI, IN, HLT, MOV CR, INT n through a DPL 0 gate, UD2...
+    Privileged,
+    /// Not an instruction that this decoder knows, or one that processors disagree about (66 on a near branch
+    /// in 64-bit mode): stop before it.
+    Unrecognised
 };
 
 enum class OpcodeMap : u8 {
@@ -49,22 +55,23 @@ struct Instruction {
     InstructionClass cls{InstructionClass::Unrecognised};
     OpcodeMap map{OpcodeMap::OneByte};
     u8 opcode{};
-    u8 operand_size{};         ///< 2, 4 or 8 bytes: the effective operand size.
-    u8 address_size{};         ///< 2, 4 or 8 bytes: the effective address size.
-    u8 segment{kNoSegment};    ///< The override (a SegReg), or kNoSegment.
+    u8 operand_size{};              ///< 2, 4 or 8 bytes: the effective operand size.
+    u8 address_size{};              ///< 2, 4 or 8 bytes: the effective address size.
+    u8 segment{kNoSegment};         ///< The override (a SegReg), or kNoSegment.
     RepPrefix rep{RepPrefix::None}; ///< The last of F2/F3.
     bool lock{};
     bool operand_prefix{}; ///< 66 seen
     bool address_prefix{}; ///< 67 seen
     u8 rex{};              ///< The REX byte (0x40-0x4f), or 0.
     bool has_modrm{};
-    u8 modrm{};
+    u8 modrm{}; ///< MOV CR and DR ignore mod: it is 3 here, as the processor takes it.
     bool has_sib{};
     u8 sib{};
     u8 displacement_size{}; ///< 0, 1, 2 or 4 bytes: of the memory operand.
-    s32 displacement{};     ///< Sign-extended.
-    u8 immediate_size{};    ///< 0, 1, 2, 4 or 8 bytes. Relative branches have their offset here, far pointers the offset.
-    u8 immediate2_size{};   ///< ENTER's level (1) or a far pointer's selector (2).
+    s32 displacement{};     ///< Sign-extended. EVEX disp8 is not yet scaled (SDM Vol. 2A 2.7.5).
+    /// 0, 1, 2, 4 or 8 bytes. Relative branches have their offset here, far pointers the offset.
+    u8 immediate_size{};
+    u8 immediate2_size{}; ///< ENTER's level (1) or a far pointer's selector (2).
     u16 immediate2{};
     u64 immediate{}; ///< Sign-extended to 64 bits; for moffs the absolute address, zero-extended.
 
@@ -82,7 +89,10 @@ enum class DecodeStatus : u8 {
 };
 
 /// Decodes the instruction at `bytes` (`count` of them are readable, 15 are always enough).
-/// On Ok, `out` is complete. On Invalid, `out.length` is how far the decoder got and `out.cls` is Unrecognised.
+/// On Ok, `out` is complete. Else `out.length` is how far the decoder got and `out.cls` is Unrecognised.
+/// Encodings that the guest's CPUID hides (RTM, CET, SGX, VMFUNC, ...) are Invalid, since a guest must see
+/// #UD. What depends on the processor's mode and not on the bytes (VEX or LLDT in real mode, CR4 bits) is
+/// left to the caller.
 [[nodiscard]] DecodeStatus decode(const u8* bytes, u32 count, CodeSize size, Instruction& out);
 
 /// The target of a relative branch at `pc`, wrapped to the operand size as the processor does.

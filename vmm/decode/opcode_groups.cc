@@ -105,6 +105,9 @@ Attributes group7(const Instruction& i, CodeSize size) {
 Attributes group15(const Instruction& i) {
     const u8 reg = i.reg();
     if (i.mod() != 3) {
+        // XRSTOR can load PKRU (SDM Vol. 1 13.8), on which execute-only breakpoints rest: as sensitive as
+        // WRPKRU.
+        if (reg == 5) return kSensitive | kModrm | kNp;
         // 66: CLWB, CLFLUSHOPT. F3 /4 PTWRITE and /6 CLRSSBSY are hidden from the guest.
         return kPlain | kModrm | kNp | (reg >= 6 ? k66 : 0);
     }

@@ -40,7 +40,7 @@ bool is_evex(OpcodeMap map) { return map >= OpcodeMap::Evex1 && map <= OpcodeMap
 
 /// The checks that EVEX adds: vector length 3, opmask, zeroing, and the bit of many meanings.
 bool evex_fields_allowed(const VectorPrefix& p, VectorBits bits, bool memory) {
-    if (p.broadcast && !(bits & (memory ? kBroadcast : kRounding))) return false;
+    if (p.broadcast && !(bits & (memory ? kBcast : kRound))) return false;
     if (p.mask != 0 && !(bits & kMask)) return false;
     if (p.mask == 0 && (bits & kMaskOnly)) return false;
     if (p.zeroing) return p.mask != 0 && ((bits & kZero) || ((bits & kZeroReg) && !memory));

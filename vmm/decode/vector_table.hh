@@ -28,9 +28,8 @@ inline constexpr VectorBits kMask = 1u << 10;     ///< aaa may be other than 0
 inline constexpr VectorBits kMaskOnly = 1u << 11; ///< aaa must be other than 0
 inline constexpr VectorBits kZero = 1u << 12;     ///< z may be set, along with a mask
 inline constexpr VectorBits kZeroReg = 1u << 13;  ///< ... with mod == 3 only
-inline constexpr VectorBits kBroadcast = 1u << 14; ///< b may be set with a memory operand
-inline constexpr VectorBits kRounding = 1u
-                                        << 15; ///< b may be set with mod == 3; L'L is then the rounding mode
+inline constexpr VectorBits kBcast = 1u << 14;    ///< b may be set with a memory operand
+inline constexpr VectorBits kRound = 1u << 15; ///< b may be set with mod == 3; L'L is then the rounding mode
 
 inline constexpr VectorBits kW = kW0 | kW1;
 inline constexpr VectorBits kXY = kX | kY;
@@ -40,7 +39,7 @@ inline constexpr VectorBits kRegMem = kReg | kMem;
 inline constexpr VectorBits kVsib = kMem | kVsibOnly;
 inline constexpr VectorBits kMaskNeeded = kMask | kMaskOnly;
 
-inline constexpr u8 kAnyReg = 0xff;
+inline constexpr u8 kAny = 0xff;
 
 struct VectorRow {
     Mandatory prefix;

@@ -29,6 +29,13 @@ void add_slot(View& view, const btvm_core_slot& s, u64 memory, u64 state, u64 fr
 }
 
 btvm_segment to_abi(const Segment& s) { return {s.base, s.limit, s.selector, s.access.value}; }
+/// Whether a processor outside long mode can hold it: a base below 4 GiB, and no access rights that do not
+/// exist.
+bool is_segment(const btvm_segment& s) { return s.base <= 0xffffffff && !(s.access & 0x0f00); }
+bool is_table(const btvm_dtable& t) {
+    return t.base <= 0xffffffff && !(t.padding[0] | t.padding[1] | t.padding[2]);
+}
+
 Segment from_abi(const btvm_segment& s) { return {s.base, s.limit, s.selector, AccessRights{s.access}}; }
 
 /// What is cached of guest code and its mapping no longer holds.
@@ -159,10 +166,12 @@ int btvm_core_set_sregs(btvm_world* w, const btvm_sregs* in) {
     const bool paging_without_protection = (in->cr0 & cr0::kPg) && !(in->cr0 & cr0::kPe);
     if (paging_without_protection || (in->cr0 & kHigh) || (in->cr3 & kHigh) || (in->cr4 & kHigh) ||
         (in->efer & (efer::kLme | efer::kLma)) || in->activity > static_cast<u8>(Activity::Shutdown) ||
-        in->a20_enabled > 1 || in->interrupt_shadow > 1)
+        in->a20_enabled > 1 || in->interrupt_shadow > 3 || in->interrupt_shadow == 2)
         return -1;
+    if ((in->cr0 & cr0::kNw) && !(in->cr0 & cr0::kCd)) return -1;
     for (unsigned i = 0; i < kSegRegCount; i++)
-        if (in->segment[i].base & kHigh) return -1;
+        if (!is_segment(in->segment[i])) return -1;
+    if (!is_segment(in->ldtr) || !is_segment(in->tr) || !is_table(in->gdtr) || !is_table(in->idtr)) return -1;
 
     for (unsigned i = 0; i < kSegRegCount; i++)
         cpu.seg[i] = from_abi(in->segment[i]);

@@ -208,6 +208,12 @@ Verdict Tracer::proceed() {
 }
 
 Verdict Tracer::resume() {
+    if (world_.native.fpu_wanted && (cpu_.cr0 & (cr0::kTs | cr0::kEm))) {
+        // The guest has just asked for #NM: the processor's own CR0 must say so, and the world switch loads
+        // that.
+        world_.native.fpu_wanted = false;
+        if (platform::kInGuestWorld) return leave(HostRequest::Fpu);
+    }
     const Plan& plan = world_.native.plan;
     protect_new_code();
     btvm_switch_context& context = *view_.context;

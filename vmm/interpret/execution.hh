@@ -98,7 +98,13 @@ private:
     [[nodiscard]] bool check_segment(const Segment& s, u32 offset, u32 size, Mode mode, Vector v, u32 error);
     [[nodiscard]] bool resolve(u32 linear, u32 size, Mode mode, bool user, MemoryRef& out);
     [[nodiscard]] bool data_ref(SegReg s, u32 offset, u32 size, Mode mode, MemoryRef& out);
-    [[nodiscard]] bool translate(u32 linear, PageAccess access, GuestPhysical& out);
+    [[nodiscard]] bool translate(u32 linear, PageAccess access, GuestPhysical& out) {
+        if (cpu_.paging()) [[unlikely]]
+            return translate_paged(linear, access, out);
+        out = bus_address(cpu_, linear);
+        return true;
+    }
+    [[nodiscard]] bool translate_paged(u32 linear, PageAccess access, GuestPhysical& out);
     void mark_accessed(const MemoryRef& ref, bool write);
     void watch_data(u32 linear, u32 size, bool write);
     void load_bytes(const MemoryRef& ref, void* out);
@@ -317,8 +323,6 @@ private:
     [[nodiscard]] bool x87_store_environment(bool with_registers);
     [[nodiscard]] bool x87_load_environment(bool with_registers);
     void x87_note_pointers(bool memory);
-    void x87_initialise();
-    void x87_update_summary();
 
     CpuState& cpu_;
     GuestMemory& memory_;
@@ -332,6 +336,7 @@ private:
     u32 debug_hits_{};      ///< DR6 bits to raise as a debug trap after the instruction.
     bool io_{};             ///< The instruction waits for userland.
     bool again_{};          ///< A REP is not through: RIP stays.
+    bool stalled_{};        ///< An x87 exception is on its way as IRQ 13: RIP stays.
     bool shadow_{};         ///< STI, MOV SS, POP SS: hold interrupts for one instruction.
     bool debug_shadow_{};   ///< MOV SS, POP SS: hold debug exceptions as well.
     bool keep_resume_{};    ///< IRET and task switches set RF themselves.

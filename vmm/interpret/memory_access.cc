@@ -22,11 +22,7 @@ bool Execution::check_segment(const Segment& s, u32 offset, u32 size, Mode mode,
     return true;
 }
 
-bool Execution::translate(u32 linear, PageAccess access, GuestPhysical& out) {
-    if (!cpu_.paging()) [[likely]] {
-        out = bus_address(cpu_, linear);
-        return true;
-    }
+bool Execution::translate_paged(u32 linear, PageAccess access, GuestPhysical& out) {
     GuestWalk walk;
     if (!guest_walk(cpu_, memory_, GuestLinear(linear), access, WalkMark::No, walk)) {
         cpu_.cr2 = linear;

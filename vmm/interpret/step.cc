@@ -126,7 +126,7 @@ StepStatus Execution::step() {
 
 /// Commits the instruction pointer and raises the traps that follow an instruction.
 StepStatus Execution::finish_traps(bool single_step) {
-    if (!again_) cpu_.rip = next_ip_;
+    if (!again_ && !stalled_) cpu_.rip = next_ip_;
     // While a REP is not through, RF keeps its instruction breakpoint from hitting again, and is what an
     // interrupt pushes (SDM Vol. 3B 17.3.1.1).
     if (!keep_resume_) alu::set_flag(cpu_.rflags, eflags::kRf, again_);

@@ -45,9 +45,9 @@ public:
     /// Whoever owns decoded code or shadow tables looks here after each instruction, drops what is stale and
     /// sets it to 0.
     u32 watched_hits{};
-    /// Where those writes were, as long as kWatchedWrites runs hold it; a write that goes on where the last one
-    /// began or ended only makes its run longer. More: `watched_writes` is kWatchedWrites + 1, and the page
-    /// states alone tell. CodeCache::drop_written() empties it.
+    /// Where those writes were, as long as kWatchedWrites runs hold it; a write that goes on where the last
+    /// one began or ended only makes its run longer. More: `watched_writes` is kWatchedWrites + 1, and the
+    /// page states alone tell. CodeCache::drop_written() empties it.
     static constexpr u32 kWatchedWrites = 8;
     u32 watched_writes{};
     WatchedWrite watched_write[kWatchedWrites]{};

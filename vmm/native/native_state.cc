@@ -57,6 +57,8 @@ void store_data_segment(const Segment& s, btvm_switch_context& context, u16 slot
 bool eligible(const CpuState& cpu) {
     const Segment& cs = cpu.seg[Cs];
     const Segment& ss = cpu.seg[Ss];
+    // Only userland can say so (BTVM_SET_SREGS): IRET would fault.
+    if (cs.null() || ss.null()) return false;
     if (!cpu.protected_mode() || cpu.paging() || cpu.cpl() != 0 || (cpu.rflags & (eflags::kVm | eflags::kTf)))
         return false;
     if (cs.base != 0 || cs.limit != kFlatLimit || !cs.access.default_big() || !cs.access.is_code())
@@ -68,7 +70,8 @@ bool eligible(const CpuState& cpu) {
     constexpr SegReg kData[] = {Ds, Es, Fs, Gs};
     for (const SegReg r : kData) {
         const Segment& s = cpu.seg[r];
-        if (!s.null() && (s.limit != kFlatLimit || s.access.expand_down() || !s.access.is_code_or_data()))
+        if (!s.null() && (s.limit != kFlatLimit || s.access.expand_down() || !s.access.is_code_or_data() ||
+                          !s.access.readable()))
             return false;
     }
     constexpr u64 kDr7Enables = 0xff;

@@ -6,12 +6,16 @@ namespace btvm {
 
 namespace {
 
+/// Whether `breakpoints` are enough after an expansion that changes the frontier by `growth`.
+bool fits(const PlanSearch& search, int growth, u32 breakpoints) {
+    return growth != PlanSearch::kCannot &&
+           static_cast<int>(search.frontier_count()) + growth <= static_cast<int>(breakpoints);
+}
+
 /// Expands the branch that was reached first among those that fit, until none fits.
 void expand_breadth_first(PlanSearch& search, u32 breakpoints) {
     for (u32 i = 0; i < search.frontier_count();) {
-        const int change = search.growth(i);
-        if (change != PlanSearch::kCannot &&
-            static_cast<int>(search.frontier_count()) + change <= static_cast<int>(breakpoints)) {
+        if (fits(search, search.growth(i), breakpoints)) {
             search.expand(i);
             i = 0; // What did not fit before may fit now.
         } else {
@@ -25,9 +29,9 @@ u32 cheapest(PlanSearch& search, int& least) {
     u32 best = 0;
     least = PlanSearch::kCannot;
     for (u32 i = 0; i < search.frontier_count(); i++) {
-        const int change = search.growth(i);
-        if (change < least) {
-            least = change;
+        const int growth = search.growth(i);
+        if (growth < least) {
+            least = growth;
             best = i;
         }
     }
@@ -36,11 +40,9 @@ u32 cheapest(PlanSearch& search, int& least) {
 
 void expand_cheapest_first(PlanSearch& search, u32 breakpoints) {
     for (;;) {
-        int change;
-        const u32 i = cheapest(search, change);
-        if (change == PlanSearch::kCannot ||
-            static_cast<int>(search.frontier_count()) + change > static_cast<int>(breakpoints))
-            return;
+        int growth;
+        const u32 i = cheapest(search, growth);
+        if (!fits(search, growth, breakpoints)) return;
         search.expand(i);
     }
 }
@@ -53,9 +55,9 @@ bool expand_past(PlanSearch& search, u32 i, u32 breakpoints) {
     search.expand(i);
     for (u32 n = 0; n < kTries; n++) {
         if (search.frontier_count() <= breakpoints) return true;
-        int change;
-        const u32 next = cheapest(search, change);
-        if (change == PlanSearch::kCannot) return false;
+        int growth;
+        const u32 next = cheapest(search, growth);
+        if (growth == PlanSearch::kCannot) return false;
         search.expand(next);
     }
     return search.frontier_count() <= breakpoints;

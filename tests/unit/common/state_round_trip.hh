@@ -1,21 +1,20 @@
-// The property every device has to keep: saving and restoring between any two operations changes nothing that a guest can
-// see. Two boards get the same operations; on one of them the device is replaced, each time, by a new one that is
-// loaded from the old one's saved bytes.
+// The property every device has to keep: saving and restoring between any two operations changes nothing that
+// a guest can see. Two boards get the same operations; on one of them the device is replaced, each time, by a
+// new one that is loaded from the old one's saved bytes.
 #pragma once
 
 #include <functional>
+#include <gtest/gtest.h>
 #include <memory>
 #include <random>
-
-#include <gtest/gtest.h>
 
 #include "tests/unit/common/test_board.hh"
 #include "userland/devices/state.hh"
 
 namespace btvm::test {
 
-/// `make` builds the device on a board. `operate` does one random operation on the device and returns what the guest
-/// saw; it draws only from the generator it is given, and acts on the two sides alike.
+/// `make` builds the device on a board. `operate` does one random operation on the device and returns what
+/// the guest saw; it draws only from the generator it is given, and acts on the two sides alike.
 template <class D>
 void check_state_round_trips(const std::function<std::unique_ptr<D>(TestBoard&)>& make,
                              const std::function<std::uint64_t(TestBoard&, D&, std::mt19937&)>& operate,

@@ -1,5 +1,5 @@
-// A board with one device on it, for tests: interrupt lines that remember their edges, a little memory, and a clock that
-// the test turns.
+// A board with one device on it, for tests: interrupt lines that remember their edges, a little memory, and a
+// clock that the test turns.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +14,7 @@ namespace btvm::test {
 class TestBoard : public Platform {
 public:
     void set_irq(unsigned line, bool level) override {
-        if (level && !lines.at(line))
-            ++rises.at(line);
+        if (level && !lines.at(line)) ++rises.at(line);
         lines.at(line) = level;
     }
     void dma_read(std::uint64_t at, std::span<std::uint8_t> out) override {
@@ -24,8 +23,7 @@ public:
     }
     void dma_write(std::uint64_t at, std::span<const std::uint8_t> in) override {
         for (const std::uint8_t byte : in)
-            if (at < memory.size())
-                memory[at++] = byte;
+            if (at < memory.size()) memory[at++] = byte;
     }
     [[nodiscard]] GuestTime now() const override { return time; }
     void set_a20(bool enabled) override { a20_gate = enabled; }
@@ -37,10 +35,8 @@ public:
         const GuestTime end = time + by;
         for (unsigned stops = 0;; ++stops) {
             const auto due = device.deadline();
-            if (!due || *due > end)
-                break;
-            if (stops > 1'000'000)
-                throw std::runtime_error("the device's deadline does not move on");
+            if (!due || *due > end) break;
+            if (stops > 1'000'000) throw std::runtime_error("the device's deadline does not move on");
             time = std::max(time, *due);
             device.run_until(time);
         }

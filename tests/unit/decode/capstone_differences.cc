@@ -11,6 +11,11 @@ bool only_theirs(const Comparison& c) { return !c.ok() && c.theirs.length != 0; 
 bool only_ours(const Comparison& c) { return c.ok() && c.theirs.length == 0; }
 bool both(const Comparison& c) { return c.ok() && c.theirs.length != 0; }
 
+/// Both have an instruction of the same class; only its length differs.
+bool other_length(const Comparison& c) {
+    return both(c) && c.ours.cls == c.theirs.cls && c.ours.length != c.theirs.length;
+}
+
 bool one_of(unsigned value, std::initializer_list<unsigned> list) {
     for (const unsigned v : list)
         if (v == value) return true;
@@ -107,6 +112,10 @@ bool defined_with_other_evex_fields(const Comparison& c) {
 
 constexpr Difference kDifferences[] = {
     // What Capstone takes for an instruction and the processor does not.
+    {"EXTRQ", "EXTRQ with two immediates is 66 0F 78 /0 (AMD64 APM Vol. 4, EXTRQ); Capstone takes every /r",
+     [](const Comparison& c) {
+         return only_theirs(c) && is_legacy(c, OpcodeMap::Map0f, {0x78}) && c.ours.reg() != 0;
+     }},
     {"mandatory prefix",
      "Capstone falls back to the row without the prefix where the opcode map has a blank cell for 66, "
      "F2 or F3, and ignores what instruction pages mark NP (SDM Vol. 2A 3.1.1.1, Vol. 2D A.3)",
@@ -122,9 +131,7 @@ constexpr Difference kDifferences[] = {
                  (defined_without(c, {0xf0, 0xf2, 0xf3}) || defined_without(c, {0xf0, 0x66, 0xf2, 0xf3})));
      }},
     {"hidden",
-     "extensions that the guest's CPUID does not report, so the guest must see #UD: RTM, SGX, VMFUNC, "
-     "CLZERO, "
-     "MONITORX, PTWRITE, CET, CLDEMOTE, PADLOCK, TPAUSE, PCOMMIT, LWP",
+     "extensions that the guest's CPUID does not report, so that it must see #UD: RTM, SGX, VMFUNC, PadLock",
      [](const Comparison& c) {
          return only_theirs(c) &&
                 one_of(c.theirs.id,
@@ -149,7 +156,10 @@ constexpr Difference kDifferences[] = {
          return only_theirs(c) && is_legacy(c, OpcodeMap::OneByte, {0x8e}) && c.ours.reg() == Cs;
      }},
     {"3DNow!", "Capstone reads 0F 0F with an unassigned trailing byte as FEMMS (AMD64 APM Vol. 3 A.1.2)",
-     [](const Comparison& c) { return only_theirs(c) && c.ours.map == OpcodeMap::Amd3dNow; }},
+     [](const Comparison& c) {
+         return only_theirs(c) &&
+                (c.ours.map == OpcodeMap::Amd3dNow || is_legacy(c, OpcodeMap::Map0f, {0x0f}));
+     }},
     {"VEX fields",
      "Capstone does not check VEX.W, XOP.W and vvvv where they are fixed (SDM Vol. 2A 2.3.5.6, 2.3.12, the "
      "W0 and vvvv = 1111b of the instruction pages)",
@@ -160,10 +170,6 @@ constexpr Difference kDifferences[] = {
      "Capstone does not check fixed EVEX fields: L'L = 3, V' outside 64-bit mode, z without a mask, W, b, "
      "aaa (SDM Vol. 2A 2.7.11)",
      [](const Comparison& c) { return only_theirs(c) && is_evex(c) && defined_with_other_evex_fields(c); }},
-    {"EXTRQ", "EXTRQ with two immediates is 66 0F 78 /0 (AMD64 APM Vol. 4, EXTRQ); Capstone takes every /r",
-     [](const Comparison& c) {
-         return only_theirs(c) && is_legacy(c, OpcodeMap::Map0f, {0x78}) && c.ours.reg() != 0;
-     }},
     {"vector index",
      "gathers and scatters need a SIB byte, so they do not exist with 16-bit addressing (SDM Vol. 2A 2.3.12)",
      [](const Comparison& c) {
@@ -257,10 +263,10 @@ constexpr Difference kDifferences[] = {
      "67 changes neither the operand size nor the opcode map; in 64-bit mode Capstone takes it for 66 if "
      "REX.W is there too",
      [](const Comparison& c) {
-         return c.theirs.length != 0 && c.size == CodeSize::Bits64 && c.ours.address_prefix &&
-                (c.ours.rex & 8) &&
-                (only_theirs(c) ? is_escape_map(c)
-                                : c.ours.immediate_size != 0 || is_legacy(c, OpcodeMap::Map0f, {0x78, 0x79}));
+         return c.size == CodeSize::Bits64 && c.ours.address_prefix && (c.ours.rex & 8) &&
+                (only_theirs(c) ? is_escape_map(c) || one_of(c.ours.opcode, {0xc2, 0xe8, 0xe9})
+                                : (c.ours.immediate_size != 0 && (only_ours(c) || other_length(c))) ||
+                                      is_legacy(c, OpcodeMap::Map0f, {0x78, 0x79}));
      }},
     {"REX.R and segments", "REX.R is ignored where ModRM.reg is a segment register (SDM Vol. 2A 2.2.1.2)",
      [](const Comparison& c) {
@@ -283,17 +289,20 @@ constexpr Difference kDifferences[] = {
          return c.theirs.length != 0 && is_legacy(c, OpcodeMap::Map0f, {0xb9, 0xff});
      }},
     {"XOP immediate", "map A has a 4-byte immediate in every mode (AMD64 APM Vol. 3, BEXTR)",
-     [](const Comparison& c) { return both(c) && c.ours.map == OpcodeMap::XopA; }},
+     [](const Comparison& c) { return other_length(c) && c.ours.map == OpcodeMap::XopA; }},
     {"66 F2 immediate",
      "Capstone forgets 66 when F2 or F3 is there too, and takes a 4-byte immediate (SDM Vol. 2A 2.1.1)",
      [](const Comparison& c) {
-         return both(c) && c.ours.operand_prefix && c.ours.rep != RepPrefix::None &&
+         return other_length(c) && c.ours.operand_prefix && c.ours.rep != RepPrefix::None &&
                 c.ours.immediate_size != 0;
      }},
     {"static rounding",
      "Capstone takes an immediate behind some EVEX instructions with static rounding; they have none "
      "(SDM Vol. 2A 2.7.8)",
-     [](const Comparison& c) { return both(c) && is_evex(c) && !c.ours.memory_operand(); }},
+     [](const Comparison& c) {
+         return other_length(c) && is_evex(c) && !c.ours.memory_operand() &&
+                (c.encoding[escape_position(c) + 3] & 0x10);
+     }},
     {"66 branch in 64-bit mode",
      "Intel ignores 66 on near branches in 64-bit mode, AMD does not: neither is assumed, the "
      "class is Unrecognised (SDM Vol. 2A, CALL; AMD64 APM Vol. 3 table B-5)",
@@ -305,10 +314,11 @@ constexpr Difference kDifferences[] = {
                     ? one_of(c.ours.opcode, {0xe8, 0xe9})
                     : c.ours.map == OpcodeMap::Map0f && (c.ours.opcode & 0xf0) == 0x80;
      }},
-    {"rexed 66 immediate", "REX.W wins over 66, so immediates keep their size; Capstone mixes them up",
+    {"rexed 66 immediate",
+     "REX.W wins over 66, so immediates keep their size; Capstone mixes them up,past the 15th byte even",
      [](const Comparison& c) {
-         return both(c) && c.size == CodeSize::Bits64 && c.ours.operand_prefix && (c.ours.rex & 8) &&
-                c.ours.immediate_size != 0;
+         return (other_length(c) || only_ours(c)) && c.size == CodeSize::Bits64 && c.ours.operand_prefix &&
+                (c.ours.rex & 8) && c.ours.immediate_size != 0;
      }},
 };
 

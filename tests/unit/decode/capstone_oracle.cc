@@ -31,9 +31,9 @@ bool names_segment_register(const cs_x86& x) {
 
 bool names_control_register(const cs_x86& x) {
     for (unsigned n = 0; n < x.op_count; ++n) {
-        const x86_op_type type = x.operands[n].type;
+        if (x.operands[n].type != X86_OP_REG) continue;
         const unsigned reg = x.operands[n].reg;
-        if (type == X86_OP_REG && reg >= X86_REG_CR0 && reg <= X86_REG_DR15) return true;
+        if (reg >= X86_REG_CR0 && reg <= X86_REG_DR15) return true;
     }
     return false;
 }
@@ -82,6 +82,8 @@ InstructionClass class_by_id(const cs_insn& i) {
     case X86_INS_WRGSBASE:
     case X86_INS_INTO:
     case X86_INS_INT1:
+    case X86_INS_XRSTOR:
+    case X86_INS_XRSTOR64:
     case X86_INS_VMCALL:
     case X86_INS_VMMCALL: return InstructionClass::Sensitive;
     // Traps by itself

@@ -1,5 +1,5 @@
-// A small hosted machine around the interpreter for the tests of this folder: RAM, the core's own devices, and a
-// userland that answers every port with a recorded value.
+// A small hosted machine around the interpreter for the tests of this folder: RAM, the core's own devices,
+// and a userland that answers every port with a recorded value.
 #pragma once
 
 #include <cstring>
@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "vmm/cpu/cpuid.hh"
 #include "vmm/interpret/interpreter.hh"
 #include "vmm/interrupts/pic.hh"
 #include "vmm/interrupts/pit.hh"
@@ -46,7 +47,9 @@ public:
     };
     std::vector<Output> outputs;
 
-    void put(u32 at, std::initializer_list<u8> bytes) { std::memcpy(ram.data() + at, bytes.begin(), bytes.size()); }
+    void put(u32 at, std::initializer_list<u8> bytes) {
+        std::memcpy(ram.data() + at, bytes.begin(), bytes.size());
+    }
     template <class T>
     void store(u32 at, T value) {
         std::memcpy(ram.data() + at, &value, sizeof value);
@@ -89,8 +92,8 @@ public:
         return s;
     }
 
-    /// Real mode, code at linear `at` with CS = 0, a stack at 0:7000h and an interrupt table whose vector n leads to
-    /// 0:(handlers + n).
+    /// Real mode, code at linear `at` with CS = 0, a stack at 0:7000h and an interrupt table whose vector n
+    /// leads to 0:(handlers + n).
     void real_mode(u16 at, u16 handlers = 0x6000) {
         reset(cpu);
         cpu.seg[Cs].base = 0;

@@ -1,21 +1,22 @@
-// Instruction by instruction against Unicorn: random instructions from random states, compared in registers, defined
-// flags and every byte of memory that either side wrote.
-#include <unicorn/unicorn.h>
-
+// Instruction by instruction against Unicorn: random instructions from random states, compared in registers,
+// defined flags and memory: after each instruction the pages that ours wrote, at the end all of it.
 #include <array>
 #include <cstdlib>
+#include <gtest/gtest.h>
 #include <random>
 #include <string>
-
-#include <gtest/gtest.h>
+#include <unicorn/unicorn.h>
 
 #include "tests/unit/interpret/machine.hh"
+
+/// Unicorn loses a little with each translation it drops.
+extern "C" const char* __lsan_default_suppressions();
+extern "C" const char* __lsan_default_suppressions() { return "leak:libunicorn"; }
 
 namespace btvm::test {
 namespace {
 
 constexpr u32 kRam = 16u << 20;
-constexpr u32 kCode = 0x8000; // the 4 KiB that instructions are put into
 constexpr u16 kHandlers = 0x6000;
 
 using Rng = std::mt19937;
@@ -72,7 +73,8 @@ u64 undefined_flags(const Instruction& i, const CpuState& before) {
     case 0xa5:
     case 0xac:
     case 0xad: {
-        const u32 count = (i.opcode & 1 ? static_cast<u32>(before.gpr[Rcx]) : static_cast<u32>(i.immediate)) & 31;
+        const u32 count =
+            (i.opcode & 1 ? static_cast<u32>(before.gpr[Rcx]) : static_cast<u32>(i.immediate)) & 31;
         if (!count) return 0;
         return kAf | (count == 1 ? 0 : kOf);
     }
@@ -88,18 +90,32 @@ bool excluded(const Instruction& i, bool bits32, const CpuState& state) {
     if (i.lock) return true; // legality is tested apart; Unicorn 2.0 accepts more than a processor does
     if (i.map == OpcodeMap::OneByte) {
         switch (i.opcode) {
-        case 0x9b:               // WAIT
-        case 0xd8 ... 0xdf:      // x87: a test of its own
-        case 0x6c ... 0x6f:      // ports: Unicorn has hooks instead
+        case 0x9b:          // WAIT
+        case 0xd8 ... 0xdf: // x87: a test of its own
+        case 0x6c ... 0x6f: // ports: Unicorn has hooks instead
         case 0xe4 ... 0xe7:
         case 0xec ... 0xef:
-        case 0xf4:               // HLT
-        case 0xcc ... 0xce:      // software interrupts: hooks again
+        case 0xf4:          // HLT
+        case 0xcc ... 0xce: // software interrupts: hooks again
         case 0xf1: return true;
-        case 0xcf: return true;  // IRET: directed tests
-        case 0x9d: return true;  // POPF: may set TF
-        case 0x62: return true;  // BOUND: Unicorn's takes the limits unsigned in 16-bit mode
-        case 0x63: return true;  // ARPL
+        case 0xcf: return true; // IRET: directed tests
+        case 0x9d: return true; // POPF: may set TF
+        case 0x06:
+        case 0x0e:
+        case 0x16:
+        case 0x1e:
+            return i.operand_size == 4; // Unicorn writes 4 bytes; recent processors 2 (SDM Vol. 2B, PUSH)
+        case 0xc2: return bits32 && (i.immediate & 0x8000); // Unicorn sign-extends the count
+        case 0xc8: // Unicorn copies outer frame pointers as zeros, and sets BP or EBP by the stack's size
+            return (i.immediate2 & 31) > 1 || (i.operand_size == 4) != bits32;
+        case 0xca:
+        case 0xcb: // Unicorn does not wrap the second read at 64 KiB
+            if (static_cast<u16>(state.gpr[Rsp]) > 0xfff0) return true;
+            break;
+        case 0xf6:
+        case 0xf7: return i.reg() == 1; // Unicorn knows only /0 as TEST
+        case 0x62: return true;         // BOUND: Unicorn's takes the limits unsigned in 16-bit mode
+        case 0x63: return true;         // ARPL
         default: break;
         }
         if (bits32) {
@@ -127,6 +143,7 @@ bool excluded(const Instruction& i, bool bits32, const CpuState& state) {
     case 0x00 ... 0x03: // system instructions: directed tests
     case 0x05 ... 0x09:
     case 0x0b ... 0x17: // MMX and SSE
+    case 0x18:          // Unicorn refuses the register forms
     case 0x20 ... 0x3f:
     case 0x50 ... 0x7f:
     case 0xa2: // CPUID differs by design
@@ -144,9 +161,12 @@ bool excluded(const Instruction& i, bool bits32, const CpuState& state) {
     case 0xa5:
     case 0xac:
     case 0xad: { // a 16-bit shift by more than 16 is undefined
-        const u32 count = (i.opcode & 1 ? static_cast<u32>(state.gpr[Rcx]) : static_cast<u32>(i.immediate)) & 31;
+        const u32 count =
+            (i.opcode & 1 ? static_cast<u32>(state.gpr[Rcx]) : static_cast<u32>(i.immediate)) & 31;
         return i.operand_size == 2 && count > 16;
     }
+    case 0xa0:
+    case 0xa8: return i.operand_size == 4; // as above
     case 0xa1:
     case 0xa9:
     case 0xb2:
@@ -159,30 +179,25 @@ bool excluded(const Instruction& i, bool bits32, const CpuState& state) {
 struct Oracle {
     uc_engine* uc{};
     std::vector<u8> ram = std::vector<u8>(kRam);
-    struct Range {
-        u64 at;
-        u32 size;
-    };
-    std::vector<Range> written;
     int interrupt{-1};
+    uc_context* fresh{}; ///< Unicorn keeps a half-delivered exception across runs; this makes it forget.
 
     explicit Oracle(bool bits32) {
         if (uc_open(UC_ARCH_X86, bits32 ? UC_MODE_32 : UC_MODE_16, &uc) != UC_ERR_OK) abort();
         if (uc_mem_map_ptr(uc, 0, kRam, UC_PROT_ALL, ram.data()) != UC_ERR_OK) abort();
         uc_hook hook;
-        uc_hook_add(uc, &hook, UC_HOOK_MEM_WRITE,
-                    reinterpret_cast<void*>(+[](uc_engine*, uc_mem_type, u64 at, int size, s64, void* self) {
-                        static_cast<Oracle*>(self)->written.push_back({at, static_cast<u32>(size)});
-                    }),
-                    this, 1, 0);
         uc_hook_add(uc, &hook, UC_HOOK_INTR,
                     reinterpret_cast<void*>(+[](uc_engine* engine, u32 vector, void* self) {
                         static_cast<Oracle*>(self)->interrupt = static_cast<int>(vector);
                         uc_emu_stop(engine);
                     }),
                     this, 1, 0);
+        if (uc_context_alloc(uc, &fresh) != UC_ERR_OK || uc_context_save(uc, fresh) != UC_ERR_OK) abort();
     }
-    ~Oracle() { uc_close(uc); }
+    ~Oracle() {
+        uc_context_free(fresh);
+        uc_close(uc);
+    }
 
     void set(int r, u64 v) { uc_reg_write(uc, r, &v); }
     [[nodiscard]] u64 get(int r) const {
@@ -229,6 +244,8 @@ public:
             if (mismatches_ > 12) return;
         }
         EXPECT_EQ(done, cases);
+        EXPECT_EQ(std::memcmp(oracle_.ram.data(), pristine_.data(), kRam), 0)
+            << "a write that only Unicorn made";
     }
 
 private:
@@ -247,10 +264,11 @@ private:
     void randomise() {
         CpuState& c = machine_.cpu;
         if (bits32_) {
-            machine_.flat32(kCode);
+            machine_.flat32(0);
             c.idtr = {0x2000, 0x7ff, {}};
             c.gdtr = {0x3000, 0x17, {}};
-            c.seg[Es].selector = c.seg[Ss].selector = c.seg[Ds].selector = c.seg[Fs].selector = c.seg[Gs].selector = 0;
+            for (Segment& s : c.seg) // as Unicorn starts
+                s.selector = 0;
         } else {
             machine_.real_mode(0);
         }
@@ -270,7 +288,9 @@ private:
                 c.seg[s].base = u32{selector} << 4;
             }
         }
-        c.rip = kCode + pick(0xf00) - c.seg[Cs].base;
+        // Where instructions are put; away from data, which is in the first MiB in 16-bit mode and above in
+        // 32-bit.
+        c.rip = (bits32_ ? 0xf08000 : 0x8000) + pick(0xf00) - c.seg[Cs].base;
     }
 
     bool one() {
@@ -281,19 +301,19 @@ private:
         if (!pick(4)) code[n++] = 0x66;
         if (!pick(6)) code[n++] = 0x67;
         if (!pick(8)) code[n++] = std::array<u8, 6>{0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65}[pick(6)];
-        bool rep = false;
-        if (!pick(8)) {
-            code[n++] = pick(2) ? 0xf3 : 0xf2;
-            rep = true;
-        }
+        const bool rep = !pick(8);
+        if (rep) code[n++] = pick(2) ? 0xf3 : 0xf2;
         if (!pick(3)) code[n++] = 0x0f;
         for (unsigned i = n; i < sizeof code; i++)
             code[i] = static_cast<u8>(rng_());
-        if (rep && pick(2)) code[n] = static_cast<u8>(std::array<u8, 5>{0xa4, 0xa6, 0xaa, 0xac, 0xae}[pick(5)] + pick(2));
+        if (rep && pick(2))
+            code[n] = static_cast<u8>(std::array<u8, 5>{0xa4, 0xa6, 0xaa, 0xac, 0xae}[pick(5)] + pick(2));
         Instruction in;
-        if (decode(code, 15, bits32_ ? CodeSize::Bits32 : CodeSize::Bits16, in) != DecodeStatus::Ok) return false;
+        if (decode(code, 15, bits32_ ? CodeSize::Bits32 : CodeSize::Bits16, in) != DecodeStatus::Ok)
+            return false;
         if (excluded(in, bits32_, c)) return false;
-        if (rep) {
+        tame_address(code, in);
+        if (in.rep != RepPrefix::None) {
             c.gpr[Rcx] = pick(20);
             if (in.map == OpcodeMap::OneByte && (in.opcode & 0xe4) == 0xa4 && bits32_) {
                 c.gpr[Rsi] = 0x110000 + pick(64);
@@ -305,16 +325,44 @@ private:
         std::memcpy(oracle_.ram.data() + linear, code, sizeof code);
         const CpuState before = c;
 
-        run_oracle(before, in, linear);
-        const bool skip = run_ours();
+        // Unicorn checks no segment limits: a limit fault has no counterpart there.
+        const bool skip = run_ours() || vector_ == 12 || vector_ == 13;
+        if (!skip) {
+            // Unicorn translates what follows before it stops; some random bytes break it (an internal error
+            // of its code generator). So where ours went on, put something harmless in its memory.
+            const u64 onward = vector_ >= 0 ? kRam : machine_.cpu.seg[Cs].base + machine_.cpu.rip;
+            if (onward + sizeof kStop - linear < in.length + sizeof kStop)
+                oracle_skip_ = true; // a jump into itself
+            if (onward + sizeof kStop < kRam && !oracle_skip_) {
+                std::memcpy(oracle_.ram.data() + onward, kStop, sizeof kStop);
+                std::memcpy(machine_.ram.data() + onward, kStop, sizeof kStop);
+                uc_ctl_remove_cache(oracle_.uc, onward, onward + sizeof kStop);
+            }
+            if (!oracle_skip_) run_oracle(before, in, linear);
+            onward_ = onward;
+        }
         if (!skip && !oracle_skip_) {
-            const int parts = ::testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
+            const int parts =
+                ::testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
             compare(before, in, code);
-            if (::testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count() != parts)
+            if (::testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count() !=
+                parts)
                 mismatches_++;
         }
         restore(linear);
-        return !skip && !oracle_skip_;
+        const bool compared = !skip && !oracle_skip_;
+        oracle_skip_ = false;
+        return compared;
+    }
+
+    /// Makes an absolute 32-bit address or displacement one that leads into RAM.
+    void tame_address(u8* code, Instruction& in) {
+        const bool moffs = in.map == OpcodeMap::OneByte && (in.opcode & 0xfc) == 0xa0;
+        const u32 at = in.length - in.immediate_size - in.immediate2_size - in.displacement_size;
+        if (moffs ? in.immediate_size != 4 : in.displacement_size != 4) return;
+        const u32 address = 0x100000 + pick(0x80000);
+        std::memcpy(code + at, &address, 4);
+        (void)decode(code, 15, bits32_ ? CodeSize::Bits32 : CodeSize::Bits16, in);
     }
 
     void run_oracle(const CpuState& c, const Instruction& in, u32 linear) {
@@ -324,18 +372,20 @@ private:
             for (unsigned s = 0; s < 6; s++)
                 oracle_.set(kUcSeg[s], c.seg[s].selector);
         oracle_.set(UC_X86_REG_EFLAGS, c.rflags);
-        oracle_.written.clear();
         oracle_.interrupt = -1;
         uc_ctl_remove_cache(oracle_.uc, linear, linear + 16);
         // Unicorn takes the address as CS.base + IP in 16-bit mode. It counts REP iterations as instructions.
-        const u64 count = in.rep == RepPrefix::None ? 1 : (c.gpr[Rcx] & 0xffff) + 2;
+        const bool string = in.map == OpcodeMap::OneByte && in.opcode >= 0xa4 && in.opcode <= 0xaf;
+        const u64 count = in.rep != RepPrefix::None && string ? (c.gpr[Rcx] & 0xffff) + 2 : 1;
         const u64 end = linear + in.length;
         const uc_err err = uc_emu_start(oracle_.uc, linear, end, 0, count);
         oracle_skip_ = false;
         if (err == UC_ERR_INSN_INVALID)
             oracle_.interrupt = 6;
         else if (err != UC_ERR_OK && oracle_.interrupt < 0)
-            oracle_skip_ = true;
+            oracle_skip_ = true; // an address outside RAM
+        if (oracle_skip_) std::memcpy(oracle_.ram.data(), pristine_.data(), kRam);
+        if (oracle_.interrupt >= 0) uc_context_restore(oracle_.uc, oracle_.fresh);
     }
 
     /// One instruction on our side, a REP to its end. True if the case is to be dropped.
@@ -344,7 +394,9 @@ private:
             const u64 ip = machine_.cpu.rip;
             const u64 exceptions = machine_.counters.exceptions;
             if (machine_.step() != StepStatus::Completed) return true;
-            vector_ = machine_.counters.exceptions != exceptions ? static_cast<int>(machine_.cpu.rip - kHandlers) : -1;
+            vector_ = machine_.counters.exceptions != exceptions
+                          ? static_cast<int>(machine_.cpu.rip - kHandlers)
+                          : -1;
             if (vector_ >= 0 || machine_.cpu.rip != ip || !(machine_.cpu.rflags & eflags::kRf)) break;
         }
         return false;
@@ -358,16 +410,14 @@ private:
             text += hex;
         }
         SCOPED_TRACE(text + (bits32_ ? "(32)" : "(16)"));
-        // Unicorn checks no segment limits; a limit fault here has no counterpart there.
-        if ((vector_ == 13 || vector_ == 12) && oracle_.interrupt < 0) return;
         if (vector_ >= 0 || oracle_.interrupt >= 0) {
             EXPECT_EQ(vector_, oracle_.interrupt);
             return;
         }
         for (unsigned r = 0; r < 8; r++)
             EXPECT_EQ(machine_.cpu.gpr[r], oracle_.get(kUcGpr[r]))
-                << kName[r] << std::hex << " was " << before.gpr[r] << " became " << machine_.cpu.gpr[r] << " against "
-                << oracle_.get(kUcGpr[r]) << " ecx was " << before.gpr[Rcx];
+                << kName[r] << std::hex << " was " << before.gpr[r] << " became " << machine_.cpu.gpr[r]
+                << " against " << oracle_.get(kUcGpr[r]) << " ecx was " << before.gpr[Rcx];
         const u64 mask = (eflags::kArithmetic | eflags::kDf | eflags::kIf) & ~undefined_flags(in, before);
         EXPECT_EQ(machine_.cpu.rflags & mask, oracle_.get(UC_X86_REG_EFLAGS) & mask)
             << std::hex << "flags were " << before.rflags << " became " << machine_.cpu.rflags << " against "
@@ -375,26 +425,39 @@ private:
         for (unsigned s = 0; s < 6 && !bits32_; s++)
             EXPECT_EQ(machine_.cpu.seg[s].selector, oracle_.get(kUcSeg[s]) & 0xffff) << "segment " << s;
         const u64 ip = oracle_.get(bits32_ ? UC_X86_REG_EIP : UC_X86_REG_IP);
-        EXPECT_EQ(machine_.cpu.rip & (bits32_ ? 0xffffffff : 0xffff), ip & (bits32_ ? 0xffffffff : 0xffff));
+        if (bits32_)
+            EXPECT_EQ(machine_.cpu.rip, ip);
+        else // after a taken jump Unicorn 2.0 shows the linear address instead
+            EXPECT_TRUE(machine_.cpu.rip == ip ||
+                        ((machine_.cpu.rip + machine_.cpu.seg[Cs].base) & 0xffff) == ip)
+                << machine_.cpu.rip << " against " << ip;
         for (u64 page = 0; page < machine_.page_states.size(); page++)
             if (machine_.page_states[page] & page_state::kDirty) same_memory(page * kPageSize, kPageSize);
-        for (const Oracle::Range& w : oracle_.written)
-            if (w.at + w.size <= kRam) same_memory(w.at, w.size);
     }
 
     void same_memory(u64 at, u64 size) {
-        EXPECT_EQ(std::memcmp(machine_.ram.data() + at, oracle_.ram.data() + at, size), 0)
-            << "memory at " << std::hex << at;
+        for (u64 a = at; a < at + size; a++)
+            if (machine_.ram[a] != oracle_.ram[a]) {
+                ADD_FAILURE() << std::hex << "memory at " << a << " became " << unsigned{machine_.ram[a]}
+                              << " against " << unsigned{oracle_.ram[a]} << ", was "
+                              << unsigned{pristine_[a]};
+                return;
+            }
     }
 
     void restore(u32 linear) {
         for (u64 page = 0; page < machine_.page_states.size(); page++)
             if (machine_.page_states[page]) {
-                std::memcpy(machine_.ram.data() + page * kPageSize, pristine_.data() + page * kPageSize, kPageSize);
+                std::memcpy(machine_.ram.data() + page * kPageSize, pristine_.data() + page * kPageSize,
+                            kPageSize);
+                std::memcpy(oracle_.ram.data() + page * kPageSize, pristine_.data() + page * kPageSize,
+                            kPageSize);
                 machine_.page_states[page] = 0;
             }
-        for (const Oracle::Range& w : oracle_.written)
-            if (w.at + w.size <= kRam) std::memcpy(oracle_.ram.data() + w.at, pristine_.data() + w.at, w.size);
+        if (onward_ + sizeof kStop < kRam) {
+            std::memcpy(machine_.ram.data() + onward_, pristine_.data() + onward_, sizeof kStop);
+            std::memcpy(oracle_.ram.data() + onward_, pristine_.data() + onward_, sizeof kStop);
+        }
         std::memcpy(machine_.ram.data() + linear, pristine_.data() + linear, 16);
         std::memcpy(oracle_.ram.data() + linear, pristine_.data() + linear, 16);
     }
@@ -406,6 +469,8 @@ private:
     std::vector<u8> pristine_;
     int vector_{-1};
     bool oracle_skip_{};
+    static constexpr u8 kStop[3] = {0x90, 0xeb, 0xfe};
+    u64 onward_{kRam};
     unsigned mismatches_{};
 };
 

@@ -116,6 +116,10 @@ TEST_F(Check, CrossingInstructionsNeedBothPages) {
     EXPECT_EQ(step(0x1ffc, 0x1ffd, p), Violation::None);
     EXPECT_EQ(step(0x1ffd, 0x3000, p), Violation::None);
     EXPECT_EQ(check_plan(w.view(), p), Violation::None);
+    Plan forgetful = p;
+    ASSERT_EQ(forgetful.pages.find(2), 1);
+    forgetful.pages.linear_page[1] = 5;
+    EXPECT_EQ(step(0x1ffc, 0x1ffd, forgetful), Violation::NotPlanned);
     w.cache().drop(w.memory, 2);
     EXPECT_EQ(step(0x1ffc, 0x1ffd, p), Violation::NotWatched);
     w.put(0x1ffd,

@@ -14,11 +14,11 @@ using Addresses = std::vector<u64>;
 class Figure33 : public testing::TestWithParam<PlannerKind> {
 protected:
     static constexpr u64 kStart = 0x1000;
-    static constexpr u64 kConditional1 = 0x1010;
-    static constexpr u64 kPointer1 = 0x1030;
-    static constexpr u64 kConditional2 = 0x1050;
-    static constexpr u64 kSensitive = 0x1070;
-    static constexpr u64 kPointer2 = 0x1090;
+    static constexpr u64 kConditional1 = 0x1004;
+    static constexpr u64 kPointer1 = 0x1010;
+    static constexpr u64 kConditional2 = 0x1044;
+    static constexpr u64 kSensitive = 0x1050;
+    static constexpr u64 kPointer2 = 0x1084;
 
     Figure33() {
         w.jcc(kConditional1, 0x1040);
@@ -242,6 +242,23 @@ TEST(Planner, BranchTargetsWrapAt32Bits) {
     CodeWorld w;
     w.jmp(0x1000, 0xfffffff0);
     EXPECT_EQ(addresses(w.plan(0x1000, 4)), (Addresses{0xfffffff0}));
+}
+
+TEST(Planner, LongChainsOfJumpsAreCutAtAJump) {
+    CodeWorld w;
+    for (u64 i = 0; i < 40; i++)
+        w.jmp(0x1000 + 0x10 * i, 0x1010 + 0x10 * i);
+    w.pushf(0x1280);
+    u64 pc = 0x1000;
+    u32 plans = 0;
+    for (; pc != 0x1280; plans++) {
+        const Plan p = w.plan(pc, 4);
+        ASSERT_EQ(p.count, 1);
+        ASSERT_FALSE(p.stop_at_pc);
+        ASSERT_EQ(check_plan(w.view(), p), Violation::None);
+        pc = p.address[0];
+    }
+    EXPECT_EQ(plans, 3u);
 }
 
 TEST(Planner, JumpsIntoTheMiddleOfAnInstruction) {

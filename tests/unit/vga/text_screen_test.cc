@@ -1,21 +1,17 @@
-#include "userland/devices/text_screen.hh"
-
+#include <gtest/gtest.h>
 #include <iconv.h>
 
-#include <gtest/gtest.h>
-
 #include "userland/devices/codepage437.hh"
+#include "userland/devices/text_screen.hh"
 
 namespace btvm {
 namespace {
 
 TEST(CodePage437, AgreesWithTheCLibrary) {
     const iconv_t converter = iconv_open("UTF-8", "CP437");
-    if (converter == reinterpret_cast<iconv_t>(-1))
-        GTEST_SKIP() << "the C library has no CP437 here";
+    if (converter == reinterpret_cast<iconv_t>(-1)) GTEST_SKIP() << "the C library has no CP437 here";
     for (unsigned code = 0x20; code < 0x100; ++code) {
-        if (code == 0x7F)
-            continue; // DEL there, a glyph on the screen
+        if (code == 0x7F) continue; // DEL there, a glyph on the screen
         char byte = static_cast<char>(code);
         char out[8]{};
         char* in_at = &byte;

@@ -1,10 +1,9 @@
-// The VGA BIOSes that Debian packages, run on Unicorn's CPU against our registers: each must set every text mode, load its
-// fonts, and print.
+// The VGA BIOSes that Debian packages, run on Unicorn's CPU against our registers: each must set every text
+// mode, load its fonts, and print.
 #include <fstream>
+#include <gtest/gtest.h>
 #include <iterator>
 #include <optional>
-
-#include <gtest/gtest.h>
 #include <unicorn/unicorn.h>
 
 #include "tests/unit/common/test_board.hh"
@@ -47,8 +46,7 @@ public:
     }
     [[nodiscard]] bool print(const std::string& text) {
         for (const char c : text)
-            if (!int10(0x0E00 | static_cast<std::uint8_t>(c), 0x0007))
-                return false;
+            if (!int10(0x0E00 | static_cast<std::uint8_t>(c), 0x0007)) return false;
         return true;
     }
     TextScreen snapshot() {
@@ -78,8 +76,7 @@ private:
         for (const int reg : {UC_X86_REG_DS, UC_X86_REG_ES, UC_X86_REG_SS})
             set(reg, 0);
         set(UC_X86_REG_SP, kStackTop);
-        if (with_flags)
-            push(0x0002);
+        if (with_flags) push(0x0002);
         push(0);
         push(kStop);
         set(UC_X86_REG_CS, segment);
@@ -93,8 +90,7 @@ private:
     }
     [[nodiscard]] bool ours(unsigned port) const {
         for (const PortRange& r : vga.ports())
-            if (port >= r.first && port < r.first + r.count)
-                return true;
+            if (port >= r.first && port < r.first + r.count) return true;
         return false;
     }
     std::uint32_t in(unsigned port, unsigned size) {
@@ -107,8 +103,7 @@ private:
     void out(unsigned port, unsigned size, std::uint32_t value) {
         board.time += std::chrono::microseconds(1);
         for (unsigned i = 0; i < size; ++i)
-            if (ours(port + i))
-                vga.write(static_cast<std::uint16_t>(port + i), 1, value >> (8 * i) & 0xFF);
+            if (ours(port + i)) vga.write(static_cast<std::uint16_t>(port + i), 1, value >> (8 * i) & 0xFF);
     }
     static std::uint32_t on_in(uc_engine*, std::uint32_t port, int size, void* self) {
         return static_cast<BiosMachine*>(self)->in(port, static_cast<unsigned>(size));
@@ -133,8 +128,7 @@ class VgaBios : public testing::TestWithParam<const char*> {
 protected:
     void SetUp() override {
         std::ifstream file(GetParam(), std::ios::binary);
-        if (!file)
-            GTEST_SKIP() << GetParam() << " is not installed";
+        if (!file) GTEST_SKIP() << GetParam() << " is not installed";
         rom_.assign(std::istreambuf_iterator<char>(file), {});
         machine_.emplace(rom_);
         ASSERT_TRUE(machine_->start());
@@ -187,7 +181,9 @@ TEST_P(VgaBios, ShowsTheSixteenStandardColours) {
     const TextScreen s = machine_->snapshot();
     for (unsigned i = 0; i < 16; ++i) {
         const unsigned high = (i & 8) != 0 ? 0x55 : 0;
-        const auto part = [&](unsigned bit) { return static_cast<std::uint8_t>(((i & bit) != 0 ? 0xAA : 0) + high); };
+        const auto part = [&](unsigned bit) {
+            return static_cast<std::uint8_t>(((i & bit) != 0 ? 0xAA : 0) + high);
+        };
         const Rgb expected = i == 6 ? Rgb{0xAA, 0x55, 0x00} : Rgb{part(4), part(2), part(1)};
         EXPECT_EQ(s.palette[i], expected) << i;
     }
@@ -225,7 +221,8 @@ TEST_P(VgaBios, GraphicsModeIsNoTextMode) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Roms, VgaBios,
-                         testing::Values("/usr/share/vgabios/vgabios.bin", "/usr/share/vgabios/vgabios.stdvga.bin",
+                         testing::Values("/usr/share/vgabios/vgabios.bin",
+                                         "/usr/share/vgabios/vgabios.stdvga.bin",
                                          "/usr/share/seabios/vgabios-isavga.bin",
                                          "/usr/share/seabios/vgabios-stdvga.bin"));
 

@@ -1,10 +1,9 @@
-// The VGA's register side against the IBM PS/2 technical reference: read-back, protection, aliasing, timing, and the
-// picture that registers and text memory make.
-#include "userland/devices/vga_text.hh"
-
+// The VGA's register side against the IBM PS/2 technical reference: read-back, protection, aliasing, timing,
+// and the picture that registers and text memory make.
 #include <gtest/gtest.h>
 
 #include "tests/unit/common/state_round_trip.hh"
+#include "userland/devices/vga_text.hh"
 
 namespace btvm {
 namespace {
@@ -45,8 +44,9 @@ protected:
         for (unsigned i = 0; i < 5; ++i)
             indexed(0x3C4, i, sequencer[i]);
         crtc(0x11, 0);
-        const std::uint8_t table[] = {0x5F, 0x4F, 0x50, 0x82, 0x55, 0x81, 0xBF, 0x1F, 0x00, 0x4F, 0x0D, 0x0E, 0x00,
-                                      0x00, 0x00, 0x00, 0x9C, 0x8E, 0x8F, 0x28, 0x1F, 0x96, 0xB9, 0xA3, 0xFF};
+        const std::uint8_t table[] = {0x5F, 0x4F, 0x50, 0x82, 0x55, 0x81, 0xBF, 0x1F, 0x00,
+                                      0x4F, 0x0D, 0x0E, 0x00, 0x00, 0x00, 0x00, 0x9C, 0x8E,
+                                      0x8F, 0x28, 0x1F, 0x96, 0xB9, 0xA3, 0xFF};
         for (unsigned i = 0; i < sizeof table; ++i)
             crtc(i, table[i]);
         const std::uint8_t graphics[] = {0x00, 0x00, 0x00, 0x00, 0x00, 0x10, 0x0E, 0x00, 0xFF};
@@ -350,12 +350,11 @@ TEST_F(Vga, SurvivesSaveAndRestoreBetweenAnyTwoOperations) {
                 b.time += GuestTime(random() % 1'000'000);
                 const auto port = static_cast<std::uint16_t>(0x3B0 + random() % 0x30);
                 if (random() % 3 == 0) {
-                    const TextScreen s =
-                        v.snapshot([&b](std::uint64_t at, std::span<std::uint8_t> to) { b.dma_read(at, to); });
+                    const TextScreen s = v.snapshot(
+                        [&b](std::uint64_t at, std::span<std::uint8_t> to) { b.dma_read(at, to); });
                     return s.columns + 1000u * s.rows + 1'000'000u * s.cursor.visible + s.palette[7].green;
                 }
-                if (random() % 2 == 0)
-                    return v.read(port, 1);
+                if (random() % 2 == 0) return v.read(port, 1);
                 v.write(port, 1, random() & 0xFF);
                 return 0;
             },

@@ -1,0 +1,187 @@
+// A save and restore put between any two operations of generated sequences changes nothing.
+#include <random>
+
+#include "fdc_driver.hh"
+#include "userland/devices/state.hh"
+
+namespace btvm {
+namespace {
+
+/// A board of its own with DMA, controller and two drives.
+struct Machine {
+    FakePlatform platform;
+    Dma dma{platform};
+    Fdc fdc{platform, dma};
+
+    Machine(const std::string& a, const std::string& b) {
+        FloppyImage::Options options;
+        options.snapshot = true;
+        fdc.insert(0, FloppyImage::open(a, options));
+        fdc.insert(1, FloppyImage::open(b, options));
+        platform.memory.resize(0x10000);
+        dma.reset();
+        fdc.reset();
+    }
+    [[nodiscard]] Bytes save() {
+        Bytes bytes;
+        append_bytes(save_state(dma), bytes);
+        append_bytes(save_state(fdc), bytes);
+        return bytes;
+    }
+    void load(const Bytes& bytes) {
+        std::span<const std::uint8_t> rest = bytes;
+        load_state(dma, take_section(rest));
+        load_state(fdc, take_section(rest));
+    }
+};
+
+using Numbers = std::initializer_list<unsigned long>;
+
+struct Access {
+    std::uint16_t port;
+    bool write;
+    std::uint8_t value;
+};
+
+/// Sequences that get somewhere: whole commands with plausible parameters, channel set-ups, and noise.
+std::vector<Access> generate(std::mt19937& random) {
+    std::vector<Access> list;
+    const auto out = [&](unsigned port, unsigned long value) {
+        list.push_back({static_cast<std::uint16_t>(port), true, static_cast<std::uint8_t>(value)});
+    };
+    const auto in = [&](unsigned port) { list.push_back({static_cast<std::uint16_t>(port), false, 0}); };
+    out(0xd6, 0xc0);
+    out(0xd4, 0);
+    out(0x3f2, 0x3c);
+    for (int i = 0; i < 60; i++) {
+        const unsigned long drive = random() % 2, head = random() % 2, c = random() % 3, r = 1 + random() % 9;
+        switch (random() % 9) {
+        case 0: // a transfer by DMA
+        case 1:
+        case 2: {
+            constexpr unsigned long kCodes[] = {0xe6, 0x66, 0xc5, 0x45, 0x4c, 0x49, 0x56, 0x51, 0x42, 0xd6};
+            out(0x0c, 0);
+            out(0x0b, 0x42 | (random() % 3) << 2);
+            out(0x04, 0);
+            out(0x04, 0x80);
+            out(0x81, 0);
+            const unsigned long count = (1 + random() % 4) * 512 - random() % 2;
+            out(0x05, count);
+            out(0x05, count >> 8);
+            out(0x0a, 2);
+            for (const unsigned long byte :
+                 Numbers{kCodes[random() % 10], head << 2 | drive, c, head, r, 2, 9, 0x1b, 0xff})
+                out(0x3f5, byte);
+            break;
+        }
+        case 3:
+            for (const unsigned long byte : Numbers{0x0fu, drive, c})
+                out(0x3f5, byte);
+            break;
+        case 4:
+            for (const unsigned long byte : Numbers{0x03u, 0xdfu, random() % 2})
+                out(0x3f5, byte);
+            break;
+        case 5:
+            for (int k = 0; k < 10; k++)
+                in(0x3f5);
+            break;
+        case 6: out(random() % 2 ? 0x3f7 : 0x3f4, random() % 4); break;
+        case 7:
+            for (const unsigned long byte : Numbers{0x13u, 0u, random() % 128, 0u})
+                out(0x3f5, byte);
+            break;
+        default:
+            out(0x3f2, random() % 4 ? 0x3cu | drive : random() & 0xff);
+            out(0x3f5, random() % 2 ? 0x08 : random() & 0xff);
+            break;
+        }
+        for (unsigned k = random() % 3; k; k--)
+            in(random() % 2 ? 0x3f5 : 0x3f4);
+    }
+    return list;
+}
+
+TEST(FdcState, SaveAndRestoreBetweenAnyTwoOperations) {
+    PatternFile a(1440), b(720);
+    for (unsigned seed = 0; seed < 3; seed++) {
+        std::mt19937 random(seed);
+        Machine stays(a.path(), b.path());
+        auto moves = std::make_unique<Machine>(a.path(), b.path());
+        for (const Access& access : generate(random)) {
+            const bool fdc_port = access.port >= 0x3f0;
+            const auto act = [&](Machine& m) -> std::uint32_t {
+                Device& device = fdc_port ? static_cast<Device&>(m.fdc) : m.dma;
+                if (!access.write) return device.read(access.port, 1);
+                device.write(access.port, 1, access.value);
+                return 0;
+            };
+            ASSERT_EQ(act(stays), act(*moves)) << seed;
+            const GuestTime span(random() % 4 ? random() % 400000 : 0);
+            // The state moves into another machine, which then goes on.
+            const Bytes bytes = moves->save();
+            auto next = std::make_unique<Machine>(a.path(), b.path());
+            next->platform = std::move(moves->platform);
+            next->load(bytes);
+            moves = std::move(next);
+            stays.platform.run(stays.fdc, span);
+            moves->platform.run(moves->fdc, span);
+            ASSERT_EQ(stays.platform.lines, moves->platform.lines) << seed;
+        }
+        EXPECT_EQ(differences(save_state(stays.fdc), save_state(moves->fdc)), std::vector<std::string>{});
+        EXPECT_EQ(differences(save_state(stays.dma), save_state(moves->dma)), std::vector<std::string>{});
+        EXPECT_EQ(stays.platform.memory, moves->platform.memory);
+    }
+}
+
+TEST(FdcState, AnotherMediumIsRefused) {
+    PatternFile a(1440), b(720), c(1440);
+    Machine m(a.path(), b.path());
+    const Bytes bytes = m.save();
+    (void)m.fdc.eject(0);
+    EXPECT_THROW(m.load(bytes), StateError);
+    FloppyImage::Options snapshot;
+    snapshot.snapshot = true;
+    m.fdc.insert(0, FloppyImage::open(b.path(), snapshot));
+    EXPECT_THROW(m.load(bytes), StateError);
+    (void)m.fdc.eject(0);
+    m.fdc.insert(0, FloppyImage::open(c.path())); // not a snapshot
+    EXPECT_THROW(m.load(bytes), StateError);
+}
+
+TEST(FdcState, DamagedStatesAreRefusedOrHarmless) {
+    PatternFile a(1440), b(720);
+    std::mt19937 random(3);
+    Machine m(a.path(), b.path());
+    std::vector<Bytes> states;
+    for (const Access& access : generate(random)) {
+        Device& device = access.port >= 0x3f0 ? static_cast<Device&>(m.fdc) : m.dma;
+        if (access.write)
+            device.write(access.port, 1, access.value);
+        else
+            (void)device.read(access.port, 1);
+        m.platform.run(m.fdc, GuestTime(random() % 200000));
+        if (states.size() < 12) states.push_back(m.save());
+    }
+    for (const Bytes& good : states) {
+        for (int i = 0; i < 20; i++) {
+            Bytes bytes = good;
+            bytes[random() % bytes.size()] ^= static_cast<std::uint8_t>(1u << random() % 8);
+            try {
+                m.load(bytes);
+            } catch (const StateError&) {
+                continue;
+            }
+            for (int k = 0; k < 700; k++) {
+                if (k % 3)
+                    (void)m.fdc.read(0x3f5, 1);
+                else
+                    m.fdc.write(0x3f5, 1, random() & 0xff);
+            }
+            m.platform.run(m.fdc, 1ms);
+        }
+    }
+}
+
+} // namespace
+} // namespace btvm

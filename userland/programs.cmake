@@ -1,0 +1,37 @@
+# The machine, its front ends and the programs the user runs.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(NCURSESW REQUIRED IMPORTED_TARGET ncursesw tinfo)
+find_package(PNG REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(Threads REQUIRED)
+
+file(GLOB BTVM_MACHINE_SOURCES CONFIGURE_DEPENDS abi/*.cc machine/*.cc)
+add_library(btvm-machine STATIC ${BTVM_MACHINE_SOURCES})
+target_link_libraries(btvm-machine PUBLIC btvm-devices btvm-vmm nlohmann_json::nlohmann_json Threads::Threads)
+
+file(GLOB BTVM_CONTROL_SOURCES CONFIGURE_DEPENDS control/*.cc)
+add_library(btvm-control STATIC ${BTVM_CONTROL_SOURCES})
+target_link_libraries(btvm-control PUBLIC btvm-machine PRIVATE PNG::PNG)
+
+file(GLOB BTVM_FRONTEND_SOURCES CONFIGURE_DEPENDS frontend/*.cc)
+add_library(btvm-frontend STATIC ${BTVM_FRONTEND_SOURCES})
+target_link_libraries(btvm-frontend PUBLIC btvm-machine PRIVATE PkgConfig::NCURSESW)
+
+set(BTVM_VERSION 0.1)
+file(GLOB BTVM_RUN_SOURCES CONFIGURE_DEPENDS tools/run*.cc tools/headless*.cc)
+add_executable(btvm-run ${BTVM_RUN_SOURCES})
+target_compile_definitions(btvm-run PRIVATE BTVM_VERSION="${BTVM_VERSION}")
+target_link_libraries(btvm-run PRIVATE btvm-frontend btvm-control btvm-machine CLI11::CLI11)
+
+file(GLOB BTVM_CTL_SOURCES CONFIGURE_DEPENDS tools/ctl*.cc)
+add_executable(btvm-ctl ${BTVM_CTL_SOURCES})
+target_compile_definitions(btvm-ctl PRIVATE BTVM_VERSION="${BTVM_VERSION}")
+target_link_libraries(btvm-ctl PRIVATE btvm-control CLI11::CLI11)
+
+include(GNUInstallDirs)
+install(TARGETS btvm-run btvm-ctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(FILES ${CMAKE_CURRENT_SOURCE_DIR}/../docs/man/btvm-run.1 ${CMAKE_CURRENT_SOURCE_DIR}/../docs/man/btvm-ctl.1
+        DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES completion/btvm-run completion/btvm-ctl
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
