@@ -10,7 +10,7 @@
 
 #define CONFIG_FLAGS                                                                                                 \
 	(BTVM_CONFIG_MONITOR_OFF | BTVM_CONFIG_VERIFY | BTVM_CONFIG_PLAN_CACHE_OFF | BTVM_CONFIG_TRACE |             \
-	 BTVM_CONFIG_INTERPRET)
+	 BTVM_CONFIG_INTERPRET | BTVM_CONFIG_LOOKAHEAD)
 #define CONFIG_TEST_FLAGS (BTVM_CONFIG_TEST_PLANNER_BUG | BTVM_CONFIG_TEST_MONITOR_FAULT)
 
 u64 btvm_vm_guest_ns(const struct btvm_vm *vm)

@@ -3,13 +3,22 @@
 
 extern "C" void* memcpy(void* to, const void* from, std::size_t count) {
     void* const result = to;
-    asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count)::"memory");
+    std::size_t words = count / 8;
+    asm volatile("rep movsq; mov %3, %%rcx; rep movsb"
+                 : "+D"(to), "+S"(from), "+c"(words)
+                 : "r"(count % 8)
+                 : "memory");
     return result;
 }
 
 extern "C" void* memset(void* to, int value, std::size_t count) {
     void* const result = to;
-    asm volatile("rep stosb" : "+D"(to), "+c"(count) : "a"(value) : "memory");
+    const std::size_t pattern = 0x0101010101010101 * static_cast<unsigned char>(value);
+    std::size_t words = count / 8;
+    asm volatile("rep stosq; mov %3, %%rcx; rep stosb"
+                 : "+D"(to), "+c"(words)
+                 : "a"(pattern), "r"(count % 8)
+                 : "memory");
     return result;
 }
 

@@ -65,6 +65,7 @@ struct btvm_irq_level {
 #define BTVM_CONFIG_PLAN_CACHE_OFF (1u << 2) /* plan afresh at every trap (for measurements) */
 #define BTVM_CONFIG_TRACE (1u << 3)          /* keep the trace ring */
 #define BTVM_CONFIG_INTERPRET (1u << 4)      /* never run guest code natively */
+#define BTVM_CONFIG_LOOKAHEAD (1u << 5)      /* the look-ahead planner instead of the breadth-first one */
 /* For tests of the checks themselves; need CAP_SYS_ADMIN. */
 #define BTVM_CONFIG_TEST_PLANNER_BUG (1u << 16) /* the planner leaves one breakpoint out */
 #define BTVM_CONFIG_TEST_MONITOR_FAULT (1u << 17) /* the monitor faults at its next trap */
@@ -167,7 +168,7 @@ struct btvm_stats {
     /* Tracing. */
     __u64 traced_instructions; /* counted in verify mode only: single steps */
     __u64 emulated_instructions; /* sensitive or privileged, by one step of the interpreter in traced code */
-    __u64 branches_resolved;     /* pointer branches resolved from their operand */
+    __u64 branches_resolved;     /* branches whose target one step of the interpreter found */
     __u64 plans_made;
     __u64 plan_cache_hits;
     __u64 plan_cache_flushes;
@@ -195,7 +196,7 @@ struct btvm_stats {
 #define BTVM_TRACE_ENTER 2       /* into the guest world */
 #define BTVM_TRACE_LEAVE 3       /* a: why */
 #define BTVM_TRACE_PLAN 4        /* a: number of breakpoints, b, c: the first two (linear) */
-#define BTVM_TRACE_EMULATE 5     /* a: opcode map << 8 | opcode */
+#define BTVM_TRACE_EMULATE 5     /* one step of the interpreter in traced code, b: the next rip */
 #define BTVM_TRACE_EXIT 6        /* to userland, a: exit reason */
 #define BTVM_TRACE_EVENT 7       /* delivered to the guest, a: vector, b: error code */
 #define BTVM_TRACE_CODE_DROP 8   /* a: guest frame number */

@@ -15,7 +15,6 @@ constexpr GuestTime kResetTime = 50us;
 
 // Digital output register.
 constexpr std::uint8_t kDorSelect = 0x03;
-constexpr std::uint8_t kDorNotReset = 0x04;
 constexpr std::uint8_t kDorDmaGate = 0x08; ///< Also lets the interrupt out (AT mode).
 constexpr std::uint8_t kDorMotor = 0x10;   ///< Of drive 0; the others follow.
 

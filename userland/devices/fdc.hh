@@ -117,7 +117,7 @@ private:
     void write_fifo(std::uint8_t value);
     void software_reset();
     void update_irq();
-    [[nodiscard]] bool in_reset() const { return !(dor_ & 0x04); }
+    [[nodiscard]] bool in_reset() const { return !(dor_ & 0x04); } ///< DOR bit 2 holds it there.
     /// The data rate to read and write the medium of drive `d` with.
     [[nodiscard]] FloppyDrive::Rate rate(const FloppyDrive& d) const;
     [[nodiscard]] bool spinning(unsigned drive) const;

@@ -119,7 +119,7 @@ std::unique_ptr<FloppyImage> FloppyImage::open(const std::string& path, Options 
 FloppyImage::FloppyImage(std::string path, Options options, int fd, const FloppyGeometry& geometry,
                          bool write_protected)
     : path_(std::move(path)), options_(options), fd_(fd), geometry_(geometry),
-      write_protected_(write_protected), deleted_(geometry.total_sectors()) {}
+      write_protected_(write_protected) {}
 
 FloppyImage::~FloppyImage() {
     if (unflushed_) (void)::fdatasync(fd_);

@@ -47,6 +47,7 @@ struct EngineConfig {
     bool monitor{true};      ///< Handle traps in the guest world.
     bool verify{};           ///< Single-step traced code and check the invariants.
     bool plan_cache{true};
+    bool lookahead{}; ///< The look-ahead planner instead of the breadth-first one.
     bool trace{};     ///< Keep the trace ring.
     bool interpret{}; ///< Never run guest code natively (kernel engine only).
     /// BTVM_CONFIG_TEST_*: for tests of the checks themselves.

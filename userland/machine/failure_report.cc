@@ -79,7 +79,7 @@ std::string event_text(const btvm_trace_entry& e) {
     case BTVM_TRACE_PLAN:
         return format("plan      %" PRIu32 " breakpoints, %" PRIx64 "h %" PRIx64 "h", e.a, b, c);
     case BTVM_TRACE_EMULATE:
-        return format("emulate   opcode map %" PRIu32 ", opcode %02" PRIx32 "h", e.a >> 8, e.a & 0xff);
+        return format("emulate   one step, next %" PRIx64 "h", b);
     case BTVM_TRACE_EXIT: return "exit      to userland: " + exit_name(e.a);
     case BTVM_TRACE_EVENT:
         return "event     " + vector_text(e.a) + format(" delivered, error %" PRIx64 "h", b);

@@ -29,6 +29,7 @@ btvm_config make_config(const EngineConfig& config) {
     if (!config.plan_cache) out.flags |= BTVM_CONFIG_PLAN_CACHE_OFF;
     if (config.trace) out.flags |= BTVM_CONFIG_TRACE;
     if (config.interpret) out.flags |= BTVM_CONFIG_INTERPRET;
+    if (config.lookahead) out.flags |= BTVM_CONFIG_LOOKAHEAD;
     return out;
 }
 

@@ -14,7 +14,7 @@ namespace {
 struct RawOptions {
     std::string image, fda, fdb;
     bool snapshot{}, write_protect{}, two_drives{};
-    std::string monitor{"on"}, plan_cache{"on"};
+    std::string monitor{"on"}, plan_cache{"on"}, planner{"breadth-first"};
     std::string boot{"a"}, clock{"localtime"};
     std::string on_shutdown, on_halt;
     std::string escape_key{"ctrl-]"};
@@ -136,6 +136,10 @@ void add_engine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
         ->group(group);
     app.add_flag("--verify", options.pc.engine.verify, "Single-step traced code and check the invariants")
         ->group(group);
+    app.add_option("--planner", raw.planner, "How breakpoints are placed: breadth-first (default) or lookahead")
+        ->option_text("KIND")
+        ->check(CLI::IsMember({"breadth-first", "lookahead"}))
+        ->group(group);
     app.add_option("--plan-cache", raw.plan_cache, "Keep plans: on (default) or off")
         ->option_text("on|off")
         ->check(on_off)
@@ -191,6 +195,7 @@ void finish(RunOptions& options, const RawOptions& raw) {
     options.pc.boot = raw.boot == "c" ? BootOrder::DiskFirst : BootOrder::FloppyFirst;
     options.pc.clock = parse_clock(raw.clock);
     options.pc.engine.monitor = raw.monitor == "on";
+    options.pc.engine.lookahead = raw.planner == "lookahead";
     options.pc.engine.plan_cache = raw.plan_cache == "on";
     if (!options.trace_file.empty()) options.pc.engine.trace = true;
     if (raw.planner_bug) options.pc.engine.test_flags |= BTVM_CONFIG_TEST_PLANNER_BUG;

@@ -43,7 +43,11 @@ PointOfInterest ControlFlow::walk(u64 pc, bool free_first) {
     }
 }
 
-bool ControlFlow::target(const PointOfInterest& branch, u64& to) const {
+bool ControlFlow::target(const PointOfInterest& branch, u64& to) {
+    // The cache keeps no targets, so each is a decoding. It is charged to what is the same every time, not to
+    // WalkBudget::decodes: a plan that runs out of those is made again and again until it does not.
+    constexpr u32 kCost = 8;
+    budget_.instructions -= budget_.instructions < kCost ? budget_.instructions : kCost;
     Instruction instruction;
     if (CodeCache::fetch(code_.memory, code_.translation, branch.pc, code_.size, instruction) !=
         CodeStatus::Ok)

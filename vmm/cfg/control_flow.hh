@@ -64,7 +64,7 @@ struct PointOfInterest {
 
 /// Bounds on the work of one analysis: the monitor runs with interrupts off.
 struct WalkBudget {
-    u32 instructions{1024}; ///< Looked at.
+    u32 instructions{1024}; ///< Looked at; following a branch counts as several.
     u32 decodes{96};        ///< Decoded because they were not cached.
     u32 straight{512};      ///< Looked at in one walk.
 };
@@ -80,7 +80,7 @@ public:
     [[nodiscard]] PointOfInterest walk(u64 pc, bool free_first = false);
 
     /// Where the relative branch at `branch` goes when taken. False when it cannot be read any more.
-    [[nodiscard]] bool target(const PointOfInterest& branch, u64& to) const;
+    [[nodiscard]] bool target(const PointOfInterest& branch, u64& to);
     /// The instruction after `point`.
     [[nodiscard]] u64 following(const PointOfInterest& point) const {
         return code_.wrap(point.pc + point.length);

@@ -31,11 +31,12 @@ inline constexpr u32 kSse = 1u << 25;
 /// Leaf 1 EAX: what reset() leaves in EDX must be the same (SDM Vol. 3A table 9-1).
 inline constexpr u32 kCpuSignature = 0x0611;
 
-/// The features offered; the interpreter executes exactly these and answers #UD beyond them.
+/// The features offered. The interpreter answers #UD to the instructions of others (SYSENTER excepted, which
+/// needs its MSRs set up first).
 inline constexpr u32 kCpuFeatures = cpuid_feature::kFpu | cpuid_feature::kDe | cpuid_feature::kPse |
                                     cpuid_feature::kTsc | cpuid_feature::kMsr | cpuid_feature::kPae |
                                     cpuid_feature::kCx8 | cpuid_feature::kPge | cpuid_feature::kCmov |
-                                    cpuid_feature::kPat | cpuid_feature::kFxsr;
+                                    cpuid_feature::kPat | cpuid_feature::kMmx | cpuid_feature::kFxsr;
 
 /// Physical address bits: 36, as every PAE processor of that time.
 inline constexpr unsigned kPhysicalAddressBits = 36;

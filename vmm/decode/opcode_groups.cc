@@ -105,9 +105,10 @@ Attributes group7(const Instruction& i, CodeSize size) {
 Attributes group15(const Instruction& i) {
     const u8 reg = i.reg();
     if (i.mod() != 3) {
-        // XRSTOR can load PKRU (SDM Vol. 1 13.8), on which execute-only breakpoints rest: as sensitive as
-        // WRPKRU.
-        if (reg == 5) return kSensitive | kModrm | kNp;
+        // XSAVE, XRSTOR, XSAVEOPT read and load PKRU (SDM Vol. 1 13.7-13.9), which is the host's and on which
+        // execute-only breakpoints rest: as sensitive as RDPKRU and WRPKRU. /6 with 66 is CLWB.
+        const bool xsave = reg == 4 || reg == 5 || (reg == 6 && mandatory_of(i) == Mandatory::None);
+        if (xsave) return kSensitive | kModrm | kNp;
         // 66: CLWB, CLFLUSHOPT. F3 /4 PTWRITE and /6 CLRSSBSY are hidden from the guest.
         return kPlain | kModrm | kNp | (reg >= 6 ? k66 : 0);
     }
@@ -124,7 +125,7 @@ Attributes group9(const Instruction& i) {
         switch (reg) {
         case 1: return kPlain | kModrm | kLockable;            // CMPXCHG8B
         case 3: return kPrivileged | kModrm | kNp;             // XRSTORS
-        case 4: return kPlain | kModrm | kNp;                  // XSAVEC
+        case 4: return kSensitive | kModrm | kNp;              // XSAVEC
         case 5: return kPrivileged | kModrm | kNp;             // XSAVES
         case 6: return kPrivileged | kModrm | kNp | k66 | kF3; // VMPTRLD, VMCLEAR, VMXON
         case 7: return kPrivileged | kModrm | kNp;             // VMPTRST

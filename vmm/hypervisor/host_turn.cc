@@ -2,6 +2,7 @@
 
 #include "vmm/hypervisor/tracer.hh"
 #include "vmm/native/native_state.hh"
+#include "vmm/plan/check.hh"
 
 namespace btvm {
 
@@ -27,6 +28,26 @@ int exit_io(World& world, btvm_run& run) {
     return exit_with(world, run, BTVM_EXIT_IO);
 }
 
+template <unsigned N>
+void put_text(btvm_run& run, const char (&text)[N]) {
+    static_assert(N <= sizeof run.internal.text);
+    __builtin_memcpy(run.internal.text, text, N);
+}
+
+/// The line for a human.
+void describe(const FatalError& error, btvm_run& run) {
+    switch (error.suberror) {
+    case BTVM_ERROR_MONITOR_FAULT: return put_text(run, "the monitor faulted: this is a bug of btvm");
+    case BTVM_ERROR_VERIFY:
+        if (static_cast<Violation>(error.code) == Violation::Sensitive)
+            return put_text(run, "verify: a sensitive instruction was about to run untrapped (I1)");
+        return put_text(run, "verify: control left the decoded code unseen (I2)");
+    case BTVM_ERROR_RESOURCES: return put_text(run, "out of shadow or code pages");
+    case BTVM_ERROR_HOST: return put_text(run, "an unexpected vector in the guest world");
+    default: return put_text(run, "unknown");
+    }
+}
+
 int exit_error(World& world, btvm_run& run) {
     const FatalError& error = world.error;
     run.internal.suberror = error.suberror;
@@ -38,6 +59,7 @@ int exit_error(World& world, btvm_run& run) {
     const btvm_u64* gpr = in_monitor ? world.host.context->fault_frame.gpr : world.cpu.gpr;
     for (unsigned i = 0; i < kGprCount; i++)
         run.internal.gpr[i] = gpr[i];
+    describe(error, run);
     return exit_with(world, run, BTVM_EXIT_INTERNAL_ERROR);
 }
 

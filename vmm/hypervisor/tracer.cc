@@ -160,6 +160,7 @@ const Plan* Tracer::find_plan() {
     const u64 pc = linear_pc(cpu_);
     PlannerOptions options;
     options.breakpoints = static_cast<u8>(world_.config.breakpoints);
+    if (world_.config.flags & BTVM_CONFIG_LOOKAHEAD) options.kind = PlannerKind::Lookahead;
     options.leave_one_out = world_.config.flags & BTVM_CONFIG_TEST_PLANNER_BUG;
     // Without paging the only mapping there is goes by address line 20.
     const PlanKey key{pc, cpu_.a20_mask_off, CodeSize::Bits32, options.breakpoints, options.kind};
@@ -172,11 +173,12 @@ const Plan* Tracer::find_plan() {
     }
     const CodeTranslation translation(cpu_.a20_mask_off);
     CodeView code{world_.code, view_.memory, translation, CodeSize::Bits32};
-    make_plan(code, pc, options, fresh_);
+    Plan& fresh = world_.native.fresh;
+    make_plan(code, pc, options, fresh);
     world_.stats.plans_made++;
-    world_.trace.add(BTVM_TRACE_PLAN, pc, fresh_.count, fresh_.address[0], fresh_.address[1]);
-    if (cached) world_.plans.insert(key, fresh_);
-    return &fresh_;
+    world_.trace.add(BTVM_TRACE_PLAN, pc, fresh.count, fresh.address[0], fresh.address[1]);
+    if (cached) world_.plans.insert(key, fresh);
+    return &fresh;
 }
 
 Verdict Tracer::proceed() {
@@ -193,16 +195,16 @@ Verdict Tracer::proceed() {
         if (world_.native.plan_valid) return resume();
 
         // The instruction after STI or MOV SS must finish before an interrupt is taken: that is one step.
+        InstructionClass what = InstructionClass::Plain;
         if (!cpu_.interrupt_shadow) {
             const Plan* plan = find_plan();
             if (!plan->stop_at_pc) {
-                world_.native.verify_stepped = false;
-                world_.native.plan = *plan;
-                world_.native.plan_valid = true;
+                run_plan(*plan);
                 return resume();
             }
+            what = plan->stop_class;
         }
-        world_.stats.emulated_instructions++;
+        count_emulated(what);
         if (step() == Stepped::Leave) return Verdict::Leave;
     }
 }
@@ -229,13 +231,22 @@ Verdict Tracer::resume() {
     return Verdict::Resume;
 }
 
+void Tracer::count_emulated(InstructionClass what) {
+    switch (what) {
+    case InstructionClass::ConditionalBranch:
+    case InstructionClass::UnconditionalBranch:
+    case InstructionClass::PointerBranch: world_.stats.branches_resolved++; break;
+    default: world_.stats.emulated_instructions++; break;
+    }
+}
+
 bool Tracer::verified() {
     NativeState& native = world_.native;
     const u64 pc = linear_pc(cpu_);
     const u64 previous = native.verify_stepped ? native.verify_from : kNoPreviousPc;
     const CodeTranslation translation(cpu_.a20_mask_off);
     const CodeView code{world_.code, view_.memory, translation, CodeSize::Bits32};
-    const Violation violation = check_step(code, previous, pc, native.plan);
+    const Violation violation = check_step(code, previous, pc, running_plan());
     native.verify_stepped = false;
     native.verify_from = pc;
     if (violation == Violation::None) return true;

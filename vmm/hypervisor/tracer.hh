@@ -52,6 +52,9 @@ private:
     [[nodiscard]] bool needs_host_fpu() const;
     [[nodiscard]] const Plan* find_plan();
     [[nodiscard]] bool verified();
+    [[nodiscard]] const Plan& running_plan() const;
+    void run_plan(const Plan& plan);
+    void count_emulated(InstructionClass what);
     void drop_written_code();
     void protect_new_code();
     void note_delivery(u32 vector, u32 error);
@@ -61,7 +64,6 @@ private:
     CpuState& cpu_;
     PortBus ports_;
     Interpreter interpreter_;
-    Plan fresh_{};
     u64 began_tsc_;
 };
 

@@ -71,7 +71,7 @@ Verdict Tracer::on_single_step() {
     world_.native.verify_stepped = true;
     // Stepping comes before breakpoints at the same place: at the end of a plan it stands in for them.
     const u64 pc = cpu_.rip;
-    if (world_.native.plan.has(pc)) world_.native.plan_valid = false;
+    if (running_plan().has(pc)) world_.native.plan_valid = false;
     return proceed();
 }
 

@@ -317,6 +317,7 @@ private:
     [[nodiscard]] bool x87();
     [[nodiscard]] bool wait();
     [[nodiscard]] bool group_0fae();
+    [[nodiscard]] bool mmx();
     [[nodiscard]] bool x87_pending();
     [[nodiscard]] bool x87_memory();
     [[nodiscard]] bool x87_register();

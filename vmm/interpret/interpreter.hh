@@ -6,6 +6,7 @@
 
 #include "vmm/cpu/state.hh"
 #include "vmm/decode/instruction.hh"
+#include "vmm/interpret/instruction_cache.hh"
 #include "vmm/io/port_bus.hh"
 #include "vmm/memory/guest_memory.hh"
 
@@ -51,6 +52,9 @@ public:
     u64 tsc{};
     /// How many iterations of one REP instruction a step may do before it returns (at least 1).
     u32 rep_slice{256};
+    /// Where decoded instructions are kept, or null. Its content means nothing to anyone else and is never
+    /// saved.
+    InstructionCache* cache{};
     /// Set when the guest may have made cached translations stale (MOV CR0/CR3/CR4, INVLPG, a task
     /// switch). Whoever keeps shadow tables looks here and clears it.
     bool translations_changed{};

@@ -43,8 +43,21 @@ bool Execution::fetch() {
                          walk);
     }
     const CodeSize size = cpu_.code32() ? CodeSize::Bits32 : CodeSize::Bits16;
+    InstructionCache::Entry* entry = nullptr;
+    u64 key = 0;
+    if (owner_.cache && count == kMaxInstructionLength &&
+        (linear & kPageMask) != kPageSize - kMaxInstructionLength && code != copy) {
+        key = InstructionCache::key(at.value, size);
+        entry = &owner_.cache->entry(at.value);
+        if (InstructionCache::matches(*entry, key, code)) {
+            in_ = entry->instruction;
+            return true;
+        }
+    }
     switch (decode(code, count, size, in_)) {
-    case DecodeStatus::Ok: return true;
+    case DecodeStatus::Ok:
+        if (entry) InstructionCache::fill(*entry, key, code, in_);
+        return true;
     case DecodeStatus::TooLong: return general_protection();
     case DecodeStatus::Invalid: return undefined();
     case DecodeStatus::Truncated: break;

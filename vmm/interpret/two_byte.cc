@@ -39,6 +39,10 @@ bool Execution::execute_two_byte() {
         // With a 16-bit operand nothing of the destination changes if the condition is false.
         if (alu::condition(op & 15, cpu_.rflags)) set_reg(in_.reg(), size, value);
         return true;
+    case 0x60 ... 0x77:
+    case 0x7e:
+    case 0x7f:
+    case 0xd1 ... 0xff: return mmx();
     case 0x80 ... 0x8f: return !alu::condition(op & 15, cpu_.rflags) || jump_relative();
     case 0x90 ... 0x9f: return write_rm(1, alu::condition(op & 15, cpu_.rflags));
     case 0xa0: return push_segment(Fs);

@@ -82,6 +82,30 @@ public:
         set_tags(v);
     }
 
+    /// What every MMX instruction does to the x87 state (SDM Vol. 1 9.5): TOP becomes 0 and all registers
+    /// valid. The image holds registers by their distance from TOP, so they move.
+    void enter_mmx() {
+        const unsigned shift = top();
+        if (shift) {
+            u8 old[128];
+            __builtin_memcpy(old, st(0), sizeof old);
+            for (unsigned i = 0; i < 8; i++)
+                __builtin_memcpy(st((i + shift) & 7), old + 16 * i, 16);
+        }
+        set_status(static_cast<u16>(status() & ~0x3800));
+        set_tags(0xff);
+    }
+    /// MM(n), once TOP is 0. Writing one sets the exponent and sign above it to ones.
+    [[nodiscard]] u64 mm(unsigned n) {
+        u64 v;
+        __builtin_memcpy(&v, st(n), 8);
+        return v;
+    }
+    void set_mm(unsigned n, u64 v) {
+        __builtin_memcpy(st(n), &v, 8);
+        st(n)[8] = st(n)[9] = 0xff;
+    }
+
 private:
     template <class T>
     [[nodiscard]] T get(unsigned at) const {

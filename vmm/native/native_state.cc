@@ -66,12 +66,13 @@ bool eligible(const CpuState& cpu) {
     if (ss.base != 0 || ss.limit != kFlatLimit || !ss.access.default_big() || !ss.access.writable() ||
         ss.access.expand_down())
         return false;
-    // Segments that some processors do not check in full (PLATFORM: limits) are left to the interpreter.
+    // Segments that emulated processors do not check in full (limits, rights, a null DS or ES) are left to
+    // the interpreter. FS and GS are null in many a kernel that never uses them, so they may be.
     constexpr SegReg kData[] = {Ds, Es, Fs, Gs};
     for (const SegReg r : kData) {
         const Segment& s = cpu.seg[r];
-        if (!s.null() && (s.limit != kFlatLimit || s.access.expand_down() || !s.access.is_code_or_data() ||
-                          !s.access.readable()))
+        if (s.null() ? r == Ds || r == Es
+                     : s.limit != kFlatLimit || !s.access.writable() || s.access.expand_down())
             return false;
     }
     constexpr u64 kDr7Enables = 0xff;

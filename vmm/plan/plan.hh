@@ -17,6 +17,7 @@ struct Plan {
     /// The instruction at `pc` must not run natively, or is a branch whose outcomes have no room: emulate it
     /// by one step of the interpreter (the plan is otherwise empty).
     bool stop_at_pc{};
+    InstructionClass stop_class{InstructionClass::Unrecognised}; ///< With stop_at_pc: what stands there.
     /// A breakpoint stands on `pc` itself, for when control comes back to it: resume with RF set (SDM Vol.
     /// 3B 17.3.1.1).
     bool needs_rf{};

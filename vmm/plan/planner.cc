@@ -105,6 +105,7 @@ void make_plan(CodeView& code, u64 pc, const PlannerOptions& options, Plan& plan
         const PointOfInterest& point = search.frontier(i);
         if (point.pc == pc && point.kind != StopKind::Limit) {
             plan.stop_at_pc = true;
+            plan.stop_class = point.cls;
             plan.needs_rf = false;
             plan.count = 0;
             return;

@@ -82,6 +82,12 @@ InstructionClass class_by_id(const cs_insn& i) {
     case X86_INS_WRGSBASE:
     case X86_INS_INTO:
     case X86_INS_INT1:
+    case X86_INS_XSAVE:
+    case X86_INS_XSAVE64:
+    case X86_INS_XSAVEOPT:
+    case X86_INS_XSAVEOPT64:
+    case X86_INS_XSAVEC:
+    case X86_INS_XSAVEC64:
     case X86_INS_XRSTOR:
     case X86_INS_XRSTOR64:
     case X86_INS_VMCALL:

@@ -40,24 +40,24 @@ TEST_F(Faults, NothingChangesBeforeAFault) {
     set_descriptor(kFree, kData, 0xfff, 0x4093);
     cpu.seg[Ds] = cpu.seg[Ss] = Descriptor{load<u64>(kGdt + kFree)}.segment(kFree);
     const std::initializer_list<std::initializer_list<u8>> all = {
-        {0x01, 0x05, 0xfd, 0x0f, 0, 0},             // add [0ffdh], eax
-        {0x87, 0x05, 0xfd, 0x0f, 0, 0},             // xchg
-        {0x0f, 0xb1, 0x0d, 0xfd, 0x0f, 0, 0},       // cmpxchg [..], ecx
-        {0x0f, 0xc1, 0x0d, 0xfd, 0x0f, 0, 0},       // xadd
-        {0xf7, 0x3d, 0xfd, 0x0f, 0, 0},             // idiv
-        {0xf7, 0xf6},                               // div esi: #DE
-        {0x60},                                     // pusha, stack too small
-        {0x61},                                     // popa
-        {0xe8, 0, 0, 0, 0},                         // call
-        {0xc3},                                     // ret
-        {0xc8, 0x10, 0x00, 0x01},                   // enter
-        {0xff, 0x35, 0xfd, 0x0f, 0, 0},             // push [..]
-        {0x8f, 0x05, 0x00, 0x00, 0, 0},             // pop [..]
-        {0xc5, 0x05, 0xfd, 0x0f, 0, 0},             // lds
-        {0xa5},                                     // movs
-        {0x0f, 0xc7, 0x0d, 0xfd, 0x0f, 0, 0},       // cmpxchg8b
-        {0xd1, 0x25, 0xfd, 0x0f, 0, 0},             // shl
-        {0x0f, 0xa3, 0x0d, 0xfd, 0x0f, 0, 0},       // bt
+        {0x01, 0x05, 0xfd, 0x0f, 0, 0},       // add [0ffdh], eax
+        {0x87, 0x05, 0xfd, 0x0f, 0, 0},       // xchg
+        {0x0f, 0xb1, 0x0d, 0xfd, 0x0f, 0, 0}, // cmpxchg [..], ecx
+        {0x0f, 0xc1, 0x0d, 0xfd, 0x0f, 0, 0}, // xadd
+        {0xf7, 0x3d, 0xfd, 0x0f, 0, 0},       // idiv
+        {0xf7, 0xf6},                         // div esi: #DE
+        {0x60},                               // pusha, stack too small
+        {0x61},                               // popa
+        {0xe8, 0, 0, 0, 0},                   // call
+        {0xc3},                               // ret
+        {0xc8, 0x10, 0x00, 0x01},             // enter
+        {0xff, 0x35, 0xfd, 0x0f, 0, 0},       // push [..]
+        {0x8f, 0x05, 0x00, 0x00, 0, 0},       // pop [..]
+        {0xc5, 0x05, 0xfd, 0x0f, 0, 0},       // lds
+        {0xa5},                               // movs
+        {0x0f, 0xc7, 0x0d, 0xfd, 0x0f, 0, 0}, // cmpxchg8b
+        {0xd1, 0x25, 0xfd, 0x0f, 0, 0},       // shl
+        {0x0f, 0xa3, 0x0d, 0xfd, 0x0f, 0, 0}, // bt
     };
     set_gate(13, kCode0, kHandlers + 16 * 13, 0x8e);
     for (const auto& bytes : all) {
@@ -254,9 +254,9 @@ TEST_F(Faults, LockLegality) {
         EXPECT_EQ(vector(), 6) << static_cast<unsigned>(bytes.begin()[1]);
     }
     const std::initializer_list<std::initializer_list<u8>> good = {
-        {0xf0, 0x01, 0x05, 0, 0, 5, 0},       {0xf0, 0x0f, 0xab, 0x05, 0, 0, 5, 0},
-        {0xf0, 0x87, 0x05, 0, 0, 5, 0},       {0xf0, 0xff, 0x05, 0, 0, 5, 0},
-        {0xf0, 0xf7, 0x1d, 0, 0, 5, 0},       {0xf0, 0x0f, 0xc1, 0x05, 0, 0, 5, 0},
+        {0xf0, 0x01, 0x05, 0, 0, 5, 0},          {0xf0, 0x0f, 0xab, 0x05, 0, 0, 5, 0},
+        {0xf0, 0x87, 0x05, 0, 0, 5, 0},          {0xf0, 0xff, 0x05, 0, 0, 5, 0},
+        {0xf0, 0xf7, 0x1d, 0, 0, 5, 0},          {0xf0, 0x0f, 0xc1, 0x05, 0, 0, 5, 0},
         {0xf0, 0x0f, 0xba, 0x2d, 0, 0, 5, 0, 1},
     };
     for (const auto& bytes : good) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <deque>
 #include <initializer_list>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -19,7 +20,10 @@ class Machine {
 public:
     explicit Machine(u64 ram_size = 2u << 20) : ram(ram_size), page_states(ram_size >> kPageShift) {
         memory.slot_count = 1;
-        memory.slots[0] = {0, ram_size, ram.data(), page_states.data(), 0, {}};
+        memory.slots[0].size = ram_size;
+        memory.slots[0].memory = ram.data();
+        memory.slots[0].state = page_states.data();
+        interpreter.cache = cache.get();
         reset(cpu);
     }
     Machine(const Machine&) = delete;
@@ -36,6 +40,7 @@ public:
     PortBus ports{pic, pit, request, port_counters};
     InterpreterCounters counters;
     Interpreter interpreter{cpu, memory, ports, counters};
+    std::unique_ptr<InstructionCache> cache = std::make_unique<InstructionCache>();
 
     /// What ports read as next (all ones when empty), and what was written to them.
     std::deque<u32> inputs;

@@ -160,13 +160,13 @@ TEST_F(Paging, PhysicalAddressExtension) {
     store<u64>(0x82008, 0);
     store<u64>(0x82010, 0);
     store<u64>(0x82018, 0);
-    store<u64>(0x83000, 0x00000 | kP | kW | kU | kPs);  // 2 MiB
+    store<u64>(0x83000, 0x00000 | kP | kW | kU | kPs); // 2 MiB
     store<u64>(0x83008, 0x84000 | kP | kW | kU);
     store<u64>(0x84000, 0x50000 | kP | kW | kU);
-    put(kCode, {0x0f, 0x22, 0xe0,                   // mov cr4, eax
-                0x0f, 0x22, 0xdb,                   // mov cr3, ebx
-                0x0f, 0x22, 0xc1,                   // mov cr0, ecx
-                0xa1, 0x00, 0x00, 0x20, 0x00});     // mov eax, [200000h]
+    put(kCode, {0x0f, 0x22, 0xe0,               // mov cr4, eax
+                0x0f, 0x22, 0xdb,               // mov cr3, ebx
+                0x0f, 0x22, 0xc1,               // mov cr0, ecx
+                0xa1, 0x00, 0x00, 0x20, 0x00}); // mov eax, [200000h]
     cpu.gpr[Rax] = cr4::kPae;
     cpu.gpr[Rbx] = 0x82000;
     cpu.gpr[Rcx] = cpu.cr0 | cr0::kPg;

@@ -220,8 +220,8 @@ TEST_F(Privilege, CallGateFaults) {
     set_raw(kCallGate, gate(kData0, kHandlers, 0xec));
     run_code(GUEST_BYTES(call_gate));
     expect_fault(Vector::GeneralProtection, kData0);
-    // A bad inner stack is #TS with the selector of the stack; it is raised at level 3 and needs that stack too: #DF
-    // cannot be delivered either, so the machine shuts down.
+    // A bad inner stack is #TS with the selector of the stack; it is raised at level 3 and needs that stack
+    // too: #DF cannot be delivered either, so the machine shuts down.
     go(3);
     set_raw(kCallGate, gate(kCode0, kHandlers, 0xec));
     store<u32>(kTss + 8, kData3);
@@ -254,14 +254,14 @@ TEST_F(Privilege, FarJumpTo16BitCodeAndBackToRealMode) {
 
 TEST_F(Privilege, PrivilegedInstructionsAtLevel3) {
     const std::initializer_list<std::initializer_list<u8>> all = {
-        {0xfa},             // cli
-        {0xfb},             // sti
-        {0xf4},             // hlt
-        {0x0f, 0x06},       // clts
-        {0x0f, 0x08},       // invd
-        {0x0f, 0x20, 0xc0}, // mov eax, cr0
-        {0x0f, 0x23, 0xc0}, // mov dr0, eax
-        {0x0f, 0x30},       // wrmsr
+        {0xfa},                         // cli
+        {0xfb},                         // sti
+        {0xf4},                         // hlt
+        {0x0f, 0x06},                   // clts
+        {0x0f, 0x08},                   // invd
+        {0x0f, 0x20, 0xc0},             // mov eax, cr0
+        {0x0f, 0x23, 0xc0},             // mov dr0, eax
+        {0x0f, 0x30},                   // wrmsr
         {0x0f, 0x01, 0x15, 0, 0, 5, 0}, // lgdt
         {0x0f, 0x01, 0x38},             // invlpg
         {0x0f, 0x01, 0xf0},             // lmsw ax

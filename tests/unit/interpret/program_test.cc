@@ -1,8 +1,7 @@
 // Whole small programs: the same work done by the guest and by the test.
 #include <algorithm>
-#include <random>
-
 #include <gtest/gtest.h>
+#include <random>
 
 #include "tests/unit/interpret/guest_code.hh"
 #include "tests/unit/interpret/machine.hh"
@@ -112,7 +111,9 @@ TEST(Program, DecimalAddition) {
     const char* b = "12345678909999999999";
     const char* sum = "11111111019876543209"; // 1 11111... without the last carry
     for (u32 i = 0; i < 10; i++) {
-        const auto pair = [&](const char* s) { return static_cast<u8>((s[18 - 2 * i] - '0') << 4 | (s[19 - 2 * i] - '0')); };
+        const auto pair = [&](const char* s) {
+            return static_cast<u8>((s[18 - 2 * i] - '0') << 4 | (s[19 - 2 * i] - '0'));
+        };
         m.ram[0x4000 + i] = pair(a);
         m.ram[0x4010 + i] = pair(b);
     }

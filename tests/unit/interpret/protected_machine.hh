@@ -13,9 +13,9 @@ public:
     static constexpr u32 kStack0 = 0x30000, kStack3 = 0x40000, kData = 0x50000;
     // Selectors.
     static constexpr u16 kCode0 = 0x08, kData0 = 0x10, kCode3 = 0x1b, kData3 = 0x23, kTssSelector = 0x28,
-                         kTss2Selector = 0x30, kConforming = 0x38, kCode16 = 0x40, kData16 = 0x48, kExpandDown = 0x50,
-                         kCallGate = 0x58, kTaskGate = 0x60, kLdtSelector = 0x68, kAbsent = 0x70, kReadOnly = 0x78,
-                         kFree = 0x80;
+                         kTss2Selector = 0x30, kConforming = 0x38, kCode16 = 0x40, kData16 = 0x48,
+                         kExpandDown = 0x50, kCallGate = 0x58, kTaskGate = 0x60, kLdtSelector = 0x68,
+                         kAbsent = 0x70, kReadOnly = 0x78, kFree = 0x80;
 
     ProtectedMachine() {
         reset(cpu);
@@ -74,7 +74,9 @@ public:
         cpu.activity = Activity::Running;
     }
 
-    void place(std::span<const u8> bytes, u32 at = kCode) { std::memcpy(ram.data() + at, bytes.data(), bytes.size()); }
+    void place(std::span<const u8> bytes, u32 at = kCode) {
+        std::memcpy(ram.data() + at, bytes.data(), bytes.size());
+    }
 
     /// The dword `index` above the stack pointer.
     [[nodiscard]] u32 stack(u32 index) const {

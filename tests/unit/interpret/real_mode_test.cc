@@ -17,13 +17,19 @@ protected:
     [[nodiscard]] u16 stack(u32 index) const {
         return load<u16>(static_cast<u32>(cpu.seg[Ss].base + (cpu.gpr[Rsp] & 0xffff)) + 2 * index);
     }
-    [[nodiscard]] int vector() const { return cpu.rip >= kHandlers && cpu.rip < kHandlers + 256u ? static_cast<int>(cpu.rip - kHandlers) : -1; }
+    [[nodiscard]] int vector() const {
+        return cpu.rip >= kHandlers && cpu.rip < kHandlers + 256u ? static_cast<int>(cpu.rip - kHandlers)
+                                                                  : -1;
+    }
 };
 
 TEST_F(RealMode, StartsAtTheResetVector) {
     reset(cpu);
     EXPECT_EQ(cpu.seg[Cs].base + cpu.rip, 0xfffffff0u);
-    memory.slots[1] = {0xffff0000, 0x10000, ram.data(), nullptr, 1, {}};
+    memory.slots[1].first = 0xffff0000;
+    memory.slots[1].size = 0x10000;
+    memory.slots[1].memory = ram.data();
+    memory.slots[1].read_only = 1;
     memory.slot_count = 2;
     put(0xfff0, {0xea, 0x5b, 0xe0, 0x00, 0xf0}); // jmp f000:e05b
     ASSERT_EQ(step(), StepStatus::Completed);

@@ -140,7 +140,8 @@ protected:
     /// Goes to 1000:0100 in v86 by IRET from level 0.
     void enter(u32 flags = 0) {
         cpu.gpr[Rsp] = kStack0 - 36;
-        const u32 frame[9] = {0x100, 0x1000, static_cast<u32>(eflags::kFixed1 | eflags::kVm | flags), 0x7000, 0x2000, 0x3000,
+        const u32 frame[9] = {0x100,  0x1000, static_cast<u32>(eflags::kFixed1 | eflags::kVm | flags),
+                              0x7000, 0x2000, 0x3000,
                               0x4000, 0x5000, 0x6000};
         std::memcpy(ram.data() + cpu.gpr[Rsp], frame, sizeof frame);
         ram[kCode] = 0xcf;

@@ -8,6 +8,7 @@
 #include <unicorn/unicorn.h>
 
 #include "tests/unit/interpret/machine.hh"
+#include "vmm/interpret/mmx_native.hh"
 
 /// Unicorn loses a little with each translation it drops.
 extern "C" const char* __lsan_default_suppressions();
@@ -145,14 +146,25 @@ bool excluded(const Instruction& i, bool bits32, const CpuState& state) {
     case 0x0b ... 0x17: // MMX and SSE
     case 0x18:          // Unicorn refuses the register forms
     case 0x20 ... 0x3f:
-    case 0x50 ... 0x7f:
+    case 0x50 ... 0x5f:
+    case 0x70:
+    case 0x78 ... 0x7d:
     case 0xa2: // CPUID differs by design
     case 0xaa:
     case 0xae:
     case 0xb8:
     case 0xb9:
     case 0xc2 ... 0xc6:
-    case 0xd0 ... 0xff: return true;
+    case 0xd0: return true;
+    case 0x60 ... 0x6f:
+    case 0x74 ... 0x76:
+    case 0x7e:
+    case 0x7f:
+    case 0xd1 ... 0xff: // MMX; SSE and SSE2 are not offered
+        return i.operand_prefix || i.rep != RepPrefix::None ||
+               !(mmx_known(i.opcode) || (i.opcode & 0xee) == 0x6e);
+    case 0x71 ... 0x73: return i.operand_prefix || i.rep != RepPrefix::None || i.mod() != 3;
+    case 0x77: return i.operand_prefix || i.rep != RepPrefix::None;
     case 0xbc: // with F3 Unicorn runs TZCNT and LZCNT
     case 0xbd: return i.rep == RepPrefix::Rep;
     case 0xc7: return !(i.reg() == 1 && i.memory_operand());
@@ -251,6 +263,13 @@ public:
 private:
     u32 pick(u32 n) { return static_cast<u32>(rng_() % n); }
 
+    /// MM registers with TOP at 0.
+    static u64 mm(const CpuState& c, unsigned n) {
+        u64 v;
+        std::memcpy(&v, c.fpu.bytes + 32 + 16 * n, 8);
+        return v;
+    }
+
     u32 value() {
         switch (pick(6)) {
         case 0: return pick(4);
@@ -277,6 +296,11 @@ private:
             // 32-bit addresses must stay in RAM: most registers hold something that can be an address.
             if (bits32_ && pick(4)) v = 0x100000 + pick(0x80000);
             c.gpr[r] = v;
+        }
+        for (unsigned r = 0; r < 8; r++) {
+            u64 v = u64{value()} << 32 | value();
+            if (!pick(4)) v = pick(70); // a shift count
+            std::memcpy(c.fpu.bytes + 32 + 16 * r, &v, 8);
         }
         if (bits32_) c.gpr[Rsp] = 0x200000 + pick(0x1000);
         if (pick(2)) c.gpr[Rcx] = (c.gpr[Rcx] & ~u64{0xff}) | pick(40);
@@ -366,8 +390,10 @@ private:
     }
 
     void run_oracle(const CpuState& c, const Instruction& in, u32 linear) {
-        for (unsigned r = 0; r < 8; r++)
+        for (unsigned r = 0; r < 8; r++) {
             oracle_.set(kUcGpr[r], c.gpr[r]);
+            oracle_.set(UC_X86_REG_MM0 + static_cast<int>(r), mm(c, r));
+        }
         if (!bits32_)
             for (unsigned s = 0; s < 6; s++)
                 oracle_.set(kUcSeg[s], c.seg[s].selector);
@@ -418,6 +444,8 @@ private:
             EXPECT_EQ(machine_.cpu.gpr[r], oracle_.get(kUcGpr[r]))
                 << kName[r] << std::hex << " was " << before.gpr[r] << " became " << machine_.cpu.gpr[r]
                 << " against " << oracle_.get(kUcGpr[r]) << " ecx was " << before.gpr[Rcx];
+        for (unsigned r = 0; r < 8; r++)
+            EXPECT_EQ(mm(machine_.cpu, r), oracle_.get(UC_X86_REG_MM0 + static_cast<int>(r))) << "mm" << r;
         const u64 mask = (eflags::kArithmetic | eflags::kDf | eflags::kIf) & ~undefined_flags(in, before);
         EXPECT_EQ(machine_.cpu.rflags & mask, oracle_.get(UC_X86_REG_EFLAGS) & mask)
             << std::hex << "flags were " << before.rflags << " became " << machine_.cpu.rflags << " against "

@@ -1,6 +1,5 @@
 // x87: results, environments, exceptions and the board's view of them.
 #include <cmath>
-
 #include <gtest/gtest.h>
 
 #include "tests/unit/interpret/machine.hh"
@@ -188,7 +187,8 @@ TEST_F(X87, EveryRegisterFormRunsOrIsUndefined) {
             at = 0x8002;
             m.cpu.gpr[Rsp] = 0x7000;
         }
-    // SDM Vol. 2D tables, undocumented aliases counted as valid: D9 12, DA 31, DB 11, DD 16, DE 7, DF 15.
+    // SDM Vol. 2D tables, undocumented aliases counted as valid: D9 12, DA 31, DB 11, DD 16, DE
+    // 7, DF 15.
     EXPECT_EQ(undefined, 92u);
 }
 

@@ -201,7 +201,7 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 TEST_P(PlannerProperty, NoPathGetsPast) {
-    for (u64 seed = 0; seed < 150; seed++) {
+    for (u64 seed = 0; seed < 80; seed++) {
         RandomProgram program(seed, 4 + seed % 40);
         CodeWorld& w = program.w;
         std::mt19937_64 random(seed);

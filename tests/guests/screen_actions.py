@@ -1,0 +1,83 @@
+"""Working a guest through its keyboard and its text screen: the actions that qemu-screen and btvm-screen share.
+
+A guest is an object with screen() -> 25 lines, type(text) and press(names); each of the two programs has its own kind.
+"""
+
+import pathlib
+import time
+
+ACTIONS = """\
+  wait-for TEXT   until TEXT stands on the screen
+  wait-line TEXT  until a whole line, without blanks around it, is TEXT
+  settle          until the screen has not changed for half a second
+  type TEXT       press the keys of a US keyboard that give TEXT; \\n is Enter, \\t Tab, \\e Escape
+  key NAMES       press the named keys at once, e.g. ctrl-alt-delete
+  sleep S         wait that many seconds
+  screen          print the 80 by 25 characters, blanks at the ends of lines left out
+  capture NAME    keep the screen under that name (--captures says where)"""
+
+TAKES_OPERAND = ("wait-for", "wait-line", "type", "key", "sleep", "capture")
+SETTLED_SECONDS = 0.5
+
+
+class Missed(Exception):
+    """A text did not come in time."""
+
+
+class Mistake(Exception):
+    """The call makes no sense, or the machine refuses it."""
+
+
+def wait(guest, done, what, limit):
+    """Looks at the screen until done(lines) holds."""
+    end = time.monotonic() + limit
+    while not done(lines := guest.screen()):
+        if time.monotonic() > end:
+            raise Missed(f"no {what} within {limit:g} s; the screen:\n" + "\n".join(lines))
+        time.sleep(0.1)
+
+
+def settle(guest, limit):
+    last, since = None, time.monotonic()
+
+    def still(now):
+        nonlocal last, since
+        if now != last:
+            last, since = now, time.monotonic()
+        return time.monotonic() - since >= SETTLED_SECONDS
+
+    wait(guest, still, "screen that stands still", limit)
+
+
+def unescape(text):
+    return text.replace("\\n", "\n").replace("\\t", "\t").replace("\\e", "\x1b")
+
+
+def perform(guest, actions, limit, captures=None):
+    """Does the actions in order; limit is the longest wait in seconds, captures a folder."""
+    actions = iter(actions)
+    for action in actions:
+        if action == "screen":
+            print("\n".join(guest.screen()), flush=True)
+            continue
+        if action == "settle":
+            settle(guest, limit)
+            continue
+        operand = next(actions, None)
+        if operand is None or action not in TAKES_OPERAND:
+            raise Mistake(f"what is {action!r}, or what does it apply to? (--help)")
+        if action == "wait-for":
+            wait(guest, lambda lines: any(operand in line for line in lines), repr(operand), limit)
+        elif action == "wait-line":
+            wait(guest, lambda lines: operand in [line.strip() for line in lines], f"line {operand!r}", limit)
+        elif action == "type":
+            guest.type(unescape(operand))
+        elif action == "key":
+            guest.press(operand.split("-"))
+        elif action == "sleep":
+            time.sleep(float(operand))
+        else:
+            if not captures:
+                raise Mistake("capture needs --captures FOLDER")
+            pathlib.Path(captures).mkdir(parents=True, exist_ok=True)
+            (pathlib.Path(captures) / operand).write_text("\n".join(guest.screen()) + "\n")
