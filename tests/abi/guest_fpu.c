@@ -11,7 +11,7 @@ GUEST_CODE32(look_high, "movl $0xe006, %ebx\n vextractf128 $1, %ymm0, 0x8400\n v
 	"vextractf128 $1, %ymm7, 0x8420\n mov $0x600d, %ebx\n hlt");
 /* Sums of 1/1 to 1/n, with a port access (an exit) and a call in each round; the result is at 8000h. */
 GUEST_CODE32(harmonic, "finit\n fldz\n fld1\n movl $1, 0x8010\n"
-	"1: fild 0x8010\n fdivr %st(1), %st\n faddp %st, %st(2)\n"
+	"1: fildl 0x8010\n fdivr %st(1), %st\n faddp %st, %st(2)\n"
 	"call 2f\n in $0x80, %al\n incl 0x8010\n cmpl $40, 0x8010\n jbe 1b\n fstp %st\n fstpl 0x8000\n hlt\n"
 	"2: pushf\n popf\n ret");
 /* Integer sums in all eight XMM registers, with exits; the registers go to 8000h. */

@@ -19,6 +19,10 @@ struct outcome {
 
 static void make_image(struct guest *g)
 {
+	/* Entries 3 to 7 of the GDT; see snippets.h. */
+	static const uint64_t descriptors[] = {
+		0x00cf91000000ffffull, 0x0040930000000fffull, 0x004097000000ffffull, 0x00cf9f000000ffffull, 0x00cf13000000ffffull,
+	};
 	unsigned int vector;
 
 	memset(g->ram, 0, GUEST_RAM);
@@ -31,6 +35,7 @@ static void make_image(struct guest *g)
 		stub[5] = 0xf4;
 		guest_gate(g, vector, STUBS + 16 * vector);
 	}
+	memcpy(g->ram + GUEST_GDT + 3 * 8, descriptors, sizeof(descriptors));
 	memcpy(image, g->ram, GUEST_RAM);
 }
 
@@ -44,6 +49,7 @@ static void run_one(struct guest *g, const void *code, size_t size, struct outco
 	sregs = guest_sregs(g);
 	sregs.idtr.base = GUEST_IDT;
 	sregs.idtr.limit = 0x7ff;
+	sregs.gdtr.limit = 8 * 8 - 1;
 	guest_set(g, &sregs, NULL);
 	outcome->reason = guest_run_for(g, 300);
 	outcome->regs = guest_regs(g);

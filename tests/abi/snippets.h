@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Short pieces of 32-bit guest code, each in a block of its own: what a hostile or merely unusual kernel may execute at ring 0.
- * Every piece ends in a HLT with EBX = 600Dh, unless something else happens before.
+ * Every piece ends in a HLT with EBX = 600Dh, unless something else happens before. Selectors: 8 code, 10h data, 18h data that
+ * is read-only, 20h data with a limit of FFFh, 28h data that expands down from FFFFh, 30h conforming code, 38h not present.
  */
 #ifndef SNIPPETS_H
 #define SNIPPETS_H
@@ -14,8 +15,8 @@ struct snippet {
 };
 
 #define SNIPPET(name, text)                                                                                          \
-	asm(".pushsection snippets, \"a\"\n .balign 128\n .code32\n" text "\n mov $0x600d, %ebx\n hlt\n"             \
-	    ".balign 64, 0xf4\n .asciz \"" name "\"\n .balign 128\n .code64\n .popsection")
+	asm(".pushsection snippets, \"a\"\n .balign 128\n .code32\n 9:" text "\n mov $0x600d, %ebx\n hlt\n"          \
+	    ".org 9b + 64, 0xf4\n .asciz \"" name "\"\n .balign 128\n .code64\n .popsection")
 
 extern const struct snippet __start_snippets[], __stop_snippets[];
 
@@ -63,6 +64,13 @@ SNIPPET("segment 6 by MOV", ".byte 0x8e, 0xf0");
 SNIPPET("MOV SS, then INT3", "mov %ss, %eax\n mov %eax, %ss\n int3");
 SNIPPET("POP SS, then SYSCALL", "push %ss\n pop %ss\n syscall");
 SNIPPET("MOV SS, then INT 80h", "mov %ss, %eax\n mov %eax, %ss\n int $0x80");
+SNIPPET("DS read-only", "mov $0x18, %eax\n mov %eax, %ds\n mov 0x8000, %ecx\n movl $1, 0x8000");
+SNIPPET("DS with a small limit", "mov $0x20, %eax\n mov %eax, %ds\n mov 0xffc, %ecx\n mov 0xffd, %edx");
+SNIPPET("ES that expands down", "mov $0x28, %eax\n mov %eax, %es\n mov %es:0x10000, %ecx\n mov %es:0x8000, %edx");
+SNIPPET("SS read-only", "mov $0x18, %eax\n mov %eax, %ss");
+SNIPPET("SS with a small limit", "mov $0x20, %eax\n mov %eax, %ss\n push %eax");
+SNIPPET("DS not present", "mov $0x38, %eax\n mov %eax, %ds");
+SNIPPET("a far jump to conforming code", "ljmp $0x30, $0x10010\n .balign 16, 0x90\n mov %cs, %eax\n pushf\n pop %ecx");
 SNIPPET("reading all selectors", "mov %cs, %eax\n mov %ss, %ecx\n mov %ds, %edx\n push %es\n pop %esi\n mov %fs, %edi\n mov %gs, %ebp");
 SNIPPET("LAR, LSL, VERR, VERW of the host's selectors", "mov $0x10, %eax\n lar %eax, %ecx\n mov $0x18, %eax\n lsl %eax, %edx\n"
 	"mov $0x50, %eax\n verr %ax\n setz %al\n mov $0x18, %esi\n verw %si\n setz %ah");
@@ -106,8 +114,6 @@ SNIPPET("XSAVE of PKRU", "mov $0x200, %eax\n xor %edx, %edx\n xsave 0x8000");
 SNIPPET("XSAVEC", "mov $1, %eax\n xor %edx, %edx\n xsavec 0x8000");
 SNIPPET("XSAVEOPT", "mov $1, %eax\n xor %edx, %edx\n xsaveopt 0x8000");
 SNIPPET("XRSTOR of PKRU", "mov $0x200, %eax\n xor %edx, %edx\n movl $0x200, 0x8200\n movl $0x55555554, 0x8a80\n xrstor 0x8000");
-SNIPPET("DS read-only", "movl $0xffff, 0x1018\n movl $0xcf9100, 0x101c\n movw $0x1f, 0x8000\n movl $0x1000, 0x8002\n lgdt 0x8000\n"
-	"mov $0x18, %eax\n mov %eax, %ds\n movl $1, 0x8000");
 SNIPPET("XSAVE", "mov $7, %eax\n xor %edx, %edx\n xsave 0x8000");
 
 /* Memory and stack at odd places. */

@@ -209,6 +209,20 @@ Verdict Tracer::proceed() {
     }
 }
 
+// A plan stays where it is while it runs: the cache replaces entries only when the next plan is made. Its place
+// is kept as a distance, which is the same in both worlds.
+const Plan& Tracer::running_plan() const {
+    return *reinterpret_cast<const Plan*>(reinterpret_cast<const u8*>(&world_) + world_.native.plan_offset);
+}
+
+void Tracer::run_plan(const Plan& plan) {
+    NativeState& native = world_.native;
+    native.plan_offset =
+        static_cast<u64>(reinterpret_cast<const u8*>(&plan) - reinterpret_cast<const u8*>(&world_));
+    native.plan_valid = true;
+    native.verify_stepped = false;
+}
+
 Verdict Tracer::resume() {
     if (world_.native.fpu_wanted && (cpu_.cr0 & (cr0::kTs | cr0::kEm))) {
         // The guest has just asked for #NM: the processor's own CR0 must say so, and the world switch loads
@@ -216,7 +230,7 @@ Verdict Tracer::resume() {
         world_.native.fpu_wanted = false;
         if (platform::kInGuestWorld) return leave(HostRequest::Fpu);
     }
-    const Plan& plan = world_.native.plan;
+    const Plan& plan = running_plan();
     protect_new_code();
     btvm_switch_context& context = *view_.context;
     u64 flags = plan.needs_rf && plan.pc == linear_pc(cpu_) ? eflags::kRf : 0;
