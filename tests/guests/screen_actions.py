@@ -9,6 +9,8 @@ import time
 ACTIONS = """\
   wait-for TEXT   until TEXT stands on the screen
   wait-line TEXT  until a whole line, without blanks around it, is TEXT
+  wait-last TEXT  until the last line that is not blank is TEXT: a prompt, for example
+  wait-only TEXT  until TEXT is the only line on the screen that is not blank
   settle          until the screen has not changed for half a second
   type TEXT       press the keys of a US keyboard that give TEXT; \\n is Enter, \\t Tab, \\e Escape
   key NAMES       press the named keys at once, e.g. ctrl-alt-delete
@@ -16,8 +18,21 @@ ACTIONS = """\
   screen          print the 80 by 25 characters, blanks at the ends of lines left out
   capture NAME    keep the screen under that name (--captures says where)"""
 
-TAKES_OPERAND = ("wait-for", "wait-line", "type", "key", "sleep", "capture")
+TAKES_OPERAND = ("wait-for", "wait-line", "wait-last", "wait-only", "type", "key", "sleep", "capture")
 SETTLED_SECONDS = 0.5
+
+
+def texts(lines):
+    """The lines that are not blank, without the blanks around them."""
+    return [line.strip() for line in lines if line.strip()]
+
+
+WAITS = {
+    "wait-for": ("text", lambda text, lines: any(text in line for line in lines)),
+    "wait-line": ("line", lambda text, lines: text in texts(lines)),
+    "wait-last": ("last line", lambda text, lines: texts(lines)[-1:] == [text]),
+    "wait-only": ("screen with only", lambda text, lines: texts(lines) == [text]),
+}
 
 
 class Missed(Exception):
@@ -66,10 +81,9 @@ def perform(guest, actions, limit, captures=None):
         operand = next(actions, None)
         if operand is None or action not in TAKES_OPERAND:
             raise Mistake(f"what is {action!r}, or what does it apply to? (--help)")
-        if action == "wait-for":
-            wait(guest, lambda lines: any(operand in line for line in lines), repr(operand), limit)
-        elif action == "wait-line":
-            wait(guest, lambda lines: operand in [line.strip() for line in lines], f"line {operand!r}", limit)
+        if action in WAITS:
+            description, holds = WAITS[action]
+            wait(guest, lambda lines: holds(operand, lines), f"{description} {operand!r}", limit)
         elif action == "type":
             guest.type(unescape(operand))
         elif action == "key":

@@ -89,7 +89,7 @@ bool Execution::enter_real(const Event& event, u32 return_ip) {
     if (at + 3 > cpu_.idtr.limit) return general_protection(event.vector * 8u + 2);
     u32 entry = 0;
     if (!read_system(static_cast<u32>(cpu_.idtr.base) + at, 4, &entry)) return false;
-    PushBatch batch(*this, cpu_.seg[Ss], stack_pointer(), 0, 0);
+    PushBatchOf<3> batch(*this, cpu_.seg[Ss], stack_pointer(), 0, 0);
     if (!batch.push(static_cast<u32>(cpu_.rflags), 2) || !batch.push(cpu_.seg[Cs].selector, 2) ||
         !batch.push(return_ip, 2))
         return false;
@@ -178,7 +178,7 @@ bool Execution::enter_gate(const Event& event, u32 return_ip, const Descriptor& 
     Segment ss = cpu_.seg[Ss];
     u32 sp = stack_pointer();
     if (inner && !inner_stack(new_cpl, ext, ss, sp)) return false;
-    PushBatch batch(*this, ss, sp, new_cpl, inner ? (ss.selector & 0xfffcu) | ext : ext);
+    PushBatchOf<10> batch(*this, ss, sp, new_cpl, inner ? (ss.selector & 0xfffcu) | ext : ext);
     if (v86) {
         constexpr SegReg kOrder[] = {Gs, Fs, Ds, Es};
         // The frame is written with protected-mode rules: VM is still set while it is being checked.

@@ -345,26 +345,26 @@ private:
 };
 
 /// Several pushes that happen together or not at all: the frames of far calls, gates, interrupts and PUSHA.
-/// Each push is checked when it is added; commit() writes them in order and cannot fail.
+/// Each push is checked when it is added; commit() writes them in order and cannot fail. PushBatchOf holds
+/// the entries.
 class PushBatch {
 public:
-    /// Pushes below ss:sp. Limit violations raise #SS with `error`. `cpl` is the level whose rights count.
-    PushBatch(Execution& x, const Segment& ss, u32 sp, unsigned cpl, u32 error)
-        : x_(x), ss_(ss), sp_(sp), mask_(ss.access.default_big() ? 0xffffffffu : 0xffffu), error_(error),
-          user_(cpl == 3) {}
+    struct Entry {
+        MemoryRef ref;
+        u32 value;
+    };
 
     [[nodiscard]] bool push(u32 value, u32 size);
     void commit();
     /// The stack pointer after the pushes so far, masked to the stack's size.
     [[nodiscard]] u32 sp() const { return sp_ & mask_; }
 
-private:
-    struct Entry {
-        MemoryRef ref;
-        u32 value;
-    };
-    static constexpr unsigned kMax = 36; // a call gate: 31 parameters, SS, ESP, CS, EIP
+protected:
+    PushBatch(Execution& x, const Segment& ss, u32 sp, unsigned cpl, u32 error, Entry* entries)
+        : x_(x), ss_(ss), sp_(sp), mask_(ss.access.default_big() ? 0xffffffffu : 0xffffu), error_(error),
+          user_(cpl == 3), entries_(entries) {}
 
+private:
     Execution& x_;
     const Segment& ss_;
     u32 sp_;
@@ -372,7 +372,19 @@ private:
     const u32 error_;
     const bool user_;
     unsigned count_{};
-    Entry entries_[kMax];
+    Entry* const entries_;
+};
+
+/// A batch of at most kMax pushes.
+template <unsigned kMax>
+class PushBatchOf : public PushBatch {
+public:
+    /// Pushes below ss:sp. Limit violations raise #SS with `error`. `cpl` is the level whose rights count.
+    PushBatchOf(Execution& x, const Segment& ss, u32 sp, unsigned cpl, u32 error)
+        : PushBatch(x, ss, sp, cpl, error, storage_) {}
+
+private:
+    Entry storage_[kMax];
 };
 
 } // namespace btvm

@@ -50,7 +50,7 @@ bool Execution::call_far(const FarPointer& to) {
     const u32 size = in_.operand_size;
     if (cpu_.real_addressing()) {
         if (to.offset > cpu_.seg[Cs].limit) return general_protection();
-        PushBatch batch(*this, cpu_.seg[Ss], stack_pointer(), cpu_.cpl(), 0);
+        PushBatchOf<2> batch(*this, cpu_.seg[Ss], stack_pointer(), cpu_.cpl(), 0);
         if (!batch.push(cpu_.seg[Cs].selector, size) || !batch.push(next_ip_, size)) return false;
         batch.commit();
         set_stack_pointer(batch.sp());
@@ -83,7 +83,7 @@ bool Execution::far_to_code(const FarPointer& to, Descriptor d, u32 at, bool cal
         return general_protection(error);
     if (!a.present()) return fault(Vector::SegmentNotPresent, error);
     if (call) {
-        PushBatch batch(*this, cpu_.seg[Ss], stack_pointer(), cpl, 0);
+        PushBatchOf<2> batch(*this, cpu_.seg[Ss], stack_pointer(), cpl, 0);
         if (!batch.push(cpu_.seg[Cs].selector, in_.operand_size) || !batch.push(next_ip_, in_.operand_size))
             return false;
         if (to.offset > d.limit()) return general_protection();
@@ -122,7 +122,7 @@ bool Execution::far_through_gate(const FarPointer& to, Descriptor gate, bool cal
     const u32 offset = gate_offset(gate);
     if (call) {
         const u32 size = gate.access().type() & 8 ? 4 : 2;
-        PushBatch batch(*this, cpu_.seg[Ss], stack_pointer(), cpl, 0);
+        PushBatchOf<2> batch(*this, cpu_.seg[Ss], stack_pointer(), cpl, 0);
         if (!batch.push(cpu_.seg[Cs].selector, size) || !batch.push(next_ip_, size)) return false;
         if (offset > d.limit()) return general_protection();
         if (!set_accessed(d, at)) return false;
@@ -146,7 +146,7 @@ bool Execution::call_inner(Descriptor code, u16 selector, u32 at, const Descript
     u32 sp;
     if (!inner_stack(cpl, 0, ss, sp)) return false;
 
-    PushBatch batch(*this, ss, sp, cpl, ss.selector & 0xfffc);
+    PushBatchOf<31 + 4> batch(*this, ss, sp, cpl, ss.selector & 0xfffc);
     if (!batch.push(cpu_.seg[Ss].selector, size) || !batch.push(static_cast<u32>(cpu_.gpr[Rsp]), size))
         return false;
     for (unsigned i = parameters; i-- > 0;) {

@@ -54,7 +54,7 @@ bool Execution::pop_rm() {
 
 bool Execution::push_all() {
     const u32 size = in_.operand_size;
-    PushBatch batch(*this, cpu_.seg[Ss], stack_pointer(), cpu_.cpl(), 0);
+    PushBatchOf<8> batch(*this, cpu_.seg[Ss], stack_pointer(), cpu_.cpl(), 0);
     for (unsigned i = 0; i < 8; i++)
         if (!batch.push(reg(i, size), size)) return false;
     batch.commit();
@@ -103,7 +103,7 @@ bool Execution::enter() {
     const u32 size = in_.operand_size;
     const u32 local = static_cast<u16>(in_.immediate);
     const unsigned level = in_.immediate2 & 31;
-    PushBatch batch(*this, cpu_.seg[Ss], stack_pointer(), cpu_.cpl(), 0);
+    PushBatchOf<32> batch(*this, cpu_.seg[Ss], stack_pointer(), cpu_.cpl(), 0);
     if (!batch.push(reg(Rbp, size), size)) return false;
     // The frame pointer takes all of ESP even on a 16-bit stack.
     const u32 frame = (static_cast<u32>(cpu_.gpr[Rsp]) & ~stack_mask()) | batch.sp();

@@ -43,64 +43,77 @@ struct Access {
     std::uint8_t value;
 };
 
-/// Sequences that get somewhere: whole commands with plausible parameters, channel set-ups, and noise.
-std::vector<Access> generate(std::mt19937& random) {
-    std::vector<Access> list;
-    const auto out = [&](unsigned port, unsigned long value) {
-        list.push_back({static_cast<std::uint16_t>(port), true, static_cast<std::uint8_t>(value)});
-    };
-    const auto in = [&](unsigned port) { list.push_back({static_cast<std::uint16_t>(port), false, 0}); };
-    out(0xd6, 0xc0);
-    out(0xd4, 0);
-    out(0x3f2, 0x3c);
-    for (int i = 0; i < 60; i++) {
-        const unsigned long drive = random() % 2, head = random() % 2, c = random() % 3, r = 1 + random() % 9;
-        switch (random() % 9) {
-        case 0: // a transfer by DMA
-        case 1:
-        case 2: {
-            constexpr unsigned long kCodes[] = {0xe6, 0x66, 0xc5, 0x45, 0x4c, 0x49, 0x56, 0x51, 0x42, 0xd6};
-            out(0x0c, 0);
-            out(0x0b, 0x42 | (random() % 3) << 2);
-            out(0x04, 0);
-            out(0x04, 0x80);
-            out(0x81, 0);
-            const unsigned long count = (1 + random() % 4) * 512 - random() % 2;
-            out(0x05, count);
-            out(0x05, count >> 8);
-            out(0x0a, 2);
-            for (const unsigned long byte :
-                 Numbers{kCodes[random() % 10], head << 2 | drive, c, head, r, 2, 9, 0x1b, 0xff})
-                out(0x3f5, byte);
-            break;
-        }
-        case 3:
-            for (const unsigned long byte : Numbers{0x0fu, drive, c})
-                out(0x3f5, byte);
-            break;
-        case 4:
-            for (const unsigned long byte : Numbers{0x03u, 0xdfu, random() % 2})
-                out(0x3f5, byte);
-            break;
-        case 5:
-            for (int k = 0; k < 10; k++)
-                in(0x3f5);
-            break;
-        case 6: out(random() % 2 ? 0x3f7 : 0x3f4, random() % 4); break;
-        case 7:
-            for (const unsigned long byte : Numbers{0x13u, 0u, random() % 128, 0u})
-                out(0x3f5, byte);
-            break;
-        default:
-            out(0x3f2, random() % 4 ? 0x3cu | drive : random() & 0xff);
-            out(0x3f5, random() % 2 ? 0x08 : random() & 0xff);
-            break;
-        }
-        for (unsigned k = random() % 3; k; k--)
-            in(random() % 2 ? 0x3f5 : 0x3f4);
+/// Sequences that get somewhere: whole commands with plausible parameters, by DMA and without, and noise in
+/// between.
+class Generator {
+public:
+    explicit Generator(unsigned seed) : random_(seed) {}
+
+    std::vector<Access> make() {
+        out(0xd6, 0xc0);
+        out(0xd4, 0);
+        out(0x3f2, 0x3c);
+        for (int i = 0; i < 50; i++)
+            step();
+        return std::move(list_);
     }
-    return list;
-}
+
+private:
+    void out(unsigned port, unsigned long value) {
+        list_.push_back({static_cast<std::uint16_t>(port), true, static_cast<std::uint8_t>(value)});
+    }
+    void in(unsigned port, unsigned long times = 1) {
+        while (times--)
+            list_.push_back({static_cast<std::uint16_t>(port), false, 0});
+    }
+    void command(Numbers bytes) {
+        for (const unsigned long byte : bytes)
+            out(0x3f5, byte);
+    }
+    unsigned long below(unsigned long limit) { return random_() % limit; }
+
+    void transfer() {
+        constexpr unsigned long kCodes[] = {0xe6, 0x66, 0xc5, 0x45, 0x4c, 0x49, 0x56, 0x51, 0x42, 0xd6};
+        out(0x0c, 0);
+        out(0x0b, 0x42 | below(3) << 2);
+        out(0x04, 0);
+        out(0x04, 0x80);
+        out(0x81, 0);
+        const unsigned long count = (1 + below(4)) * 512 - below(2);
+        out(0x05, count);
+        out(0x05, count >> 8);
+        out(0x0a, 2);
+        command({kCodes[below(10)], below(2) << 2, below(3), below(2), 1 + below(9), 2, 9, 0x1b, 0xff});
+    }
+    void step() {
+        switch (below(9)) {
+        case 0:
+        case 1: transfer(); break;
+        case 2: // without DMA, a part of a sector, with and without the FIFO
+            command({0x13, 0, below(2) << 5 | below(16), 0});
+            command({0x03, 0xdf, 0x01});
+            command({0x66, 0, 0, 0, 1 + below(9), 2, 9, 0x1b, 0xff});
+            in(0x3f4, 4);
+            in(0x3f5, below(80));
+            if (below(2)) out(0x3f4, 0x80);
+            break;
+        case 3: command({0x0f, below(2), below(3)}); break;
+        case 4: command({0x03, 0xdf, 0x02 | below(2)}); break;
+        case 5: command({0x4a, below(2) << 2}); break;
+        case 6: out(below(2) ? 0x3f7 : 0x3f4, below(4)); break;
+        case 7: command({0x13, 0, below(128), 0}); break;
+        default:
+            out(0x3f2, below(4) ? 0x3c : below(256));
+            out(0x3f5, below(2) ? 0x08 : below(256));
+            break;
+        }
+        in(0x3f4, 1 + below(6));
+        if (below(3)) in(0x3f5, 8);
+    }
+
+    std::mt19937 random_;
+    std::vector<Access> list_;
+};
 
 TEST(FdcState, SaveAndRestoreBetweenAnyTwoOperations) {
     PatternFile a(1440), b(720);
@@ -108,7 +121,7 @@ TEST(FdcState, SaveAndRestoreBetweenAnyTwoOperations) {
         std::mt19937 random(seed);
         Machine stays(a.path(), b.path());
         auto moves = std::make_unique<Machine>(a.path(), b.path());
-        for (const Access& access : generate(random)) {
+        for (const Access& access : Generator(seed).make()) {
             const bool fdc_port = access.port >= 0x3f0;
             const auto act = [&](Machine& m) -> std::uint32_t {
                 Device& device = fdc_port ? static_cast<Device&>(m.fdc) : m.dma;
@@ -154,7 +167,7 @@ TEST(FdcState, DamagedStatesAreRefusedOrHarmless) {
     std::mt19937 random(3);
     Machine m(a.path(), b.path());
     std::vector<Bytes> states;
-    for (const Access& access : generate(random)) {
+    for (const Access& access : Generator(7).make()) {
         Device& device = access.port >= 0x3f0 ? static_cast<Device&>(m.fdc) : m.dma;
         if (access.write)
             device.write(access.port, 1, access.value);

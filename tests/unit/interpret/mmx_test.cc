@@ -1,4 +1,5 @@
-// MMX: results, availability, and what it does to the x87 state. (Opcode by opcode it is compared with Unicorn.)
+// MMX: results, availability, and what it does to the x87 state. (Opcode by opcode it is compared with
+// Unicorn.)
 #include <gtest/gtest.h>
 
 #include "tests/unit/interpret/machine.hh"

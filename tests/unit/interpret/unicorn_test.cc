@@ -8,6 +8,7 @@
 #include <unicorn/unicorn.h>
 
 #include "tests/unit/interpret/machine.hh"
+#include "tests/unit/interpret/undefined_flags.hh"
 #include "vmm/interpret/mmx_native.hh"
 
 /// Unicorn loses a little with each translation it drops.
@@ -21,70 +22,6 @@ constexpr u32 kRam = 16u << 20;
 constexpr u16 kHandlers = 0x6000;
 
 using Rng = std::mt19937;
-
-/// Flags an instruction leaves undefined (SDM Vol. 2), for the operands at hand.
-u64 undefined_flags(const Instruction& i, const CpuState& before) {
-    using namespace eflags;
-    const unsigned bits = (i.opcode & 1 ? i.operand_size : 1) * 8u;
-    if (i.map == OpcodeMap::OneByte) {
-        switch (i.opcode) {
-        case 0x08 ... 0x0d:
-        case 0x20 ... 0x25:
-        case 0x30 ... 0x35:
-        case 0x84:
-        case 0x85:
-        case 0xa8:
-        case 0xa9: return kAf;
-        case 0x80 ... 0x83: return i.reg() == 1 || i.reg() == 4 || i.reg() == 6 ? kAf : 0;
-        case 0x27:
-        case 0x2f: return kOf;
-        case 0x37:
-        case 0x3f: return kOf | kSf | kZf | kPf;
-        case 0xd4:
-        case 0xd5: return kOf | kAf | kCf;
-        case 0x69:
-        case 0x6b: return kSf | kZf | kAf | kPf;
-        case 0xc0:
-        case 0xc1:
-        case 0xd0 ... 0xd3: {
-            const u32 count = (i.opcode < 0xd0   ? static_cast<u32>(i.immediate)
-                               : i.opcode < 0xd2 ? 1
-                                                 : static_cast<u32>(before.gpr[Rcx])) &
-                              31;
-            if (i.reg() < 4) return count == 1 ? 0 : kOf;
-            if (!count) return 0;
-            return kAf | (count == 1 ? 0 : kOf) | (count >= bits ? kCf : 0);
-        }
-        case 0xf6:
-        case 0xf7:
-            if (i.reg() < 2) return kAf;
-            if (i.reg() == 4 || i.reg() == 5) return kSf | kZf | kAf | kPf;
-            if (i.reg() >= 6) return kArithmetic;
-            return 0;
-        default: return 0;
-        }
-    }
-    switch (i.opcode) {
-    case 0xa3:
-    case 0xab:
-    case 0xb3:
-    case 0xbb:
-    case 0xba: return kOf | kSf | kAf | kPf;
-    case 0xa4:
-    case 0xa5:
-    case 0xac:
-    case 0xad: {
-        const u32 count =
-            (i.opcode & 1 ? static_cast<u32>(before.gpr[Rcx]) : static_cast<u32>(i.immediate)) & 31;
-        if (!count) return 0;
-        return kAf | (count == 1 ? 0 : kOf);
-    }
-    case 0xaf: return kSf | kZf | kAf | kPf;
-    case 0xbc:
-    case 0xbd: return kOf | kSf | kAf | kPf | kCf;
-    default: return 0;
-    }
-}
 
 /// What is not compared here, and why.
 bool excluded(const Instruction& i, bool bits32, const CpuState& state) {
@@ -335,7 +272,7 @@ private:
         Instruction in;
         if (decode(code, 15, bits32_ ? CodeSize::Bits32 : CodeSize::Bits16, in) != DecodeStatus::Ok)
             return false;
-        if (excluded(in, bits32_, c)) return false;
+        if (excluded(in, bits32_, c) || both_repeats(code)) return false;
         tame_address(code, in);
         if (in.rep != RepPrefix::None) {
             c.gpr[Rcx] = pick(20);
@@ -377,6 +314,17 @@ private:
         const bool compared = !skip && !oracle_skip_;
         oracle_skip_ = false;
         return compared;
+    }
+
+    /// F2 and F3 on one instruction: the last counts, but Unicorn takes F2.
+    static bool both_repeats(const u8* code) {
+        bool f2 = false, f3 = false;
+        for (constexpr std::string_view kPrefixes = "\x26\x2e\x36\x3e\x64\x65\x66\x67\xf2\xf3";
+             kPrefixes.find(static_cast<char>(*code)) != kPrefixes.npos; code++) {
+            f2 |= *code == 0xf2;
+            f3 |= *code == 0xf3;
+        }
+        return f2 && f3;
     }
 
     /// Makes an absolute 32-bit address or displacement one that leads into RAM.
@@ -510,7 +458,7 @@ private:
 
 u32 cases() {
     const char* wanted = std::getenv("BTVM_CASES");
-    return wanted ? static_cast<u32>(std::atoi(wanted)) : 10000;
+    return wanted ? static_cast<u32>(std::atoi(wanted)) : 6000;
 }
 u32 seed(u32 fallback) {
     const char* wanted = std::getenv("BTVM_SEED");

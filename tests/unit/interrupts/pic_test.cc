@@ -250,6 +250,14 @@ TEST_F(PicTest, InitialisationForgetsEdgesAndUnmasks) {
     EXPECT_EQ(take(1), 0x21);
 }
 
+TEST_F(PicTest, InitialisationRestoresThePriorities) {
+    pic.write(0x20, 0xc4);
+    initialise(pic);
+    pic.set_irq(5, true);
+    pic.set_irq(0, true);
+    EXPECT_EQ(pic.acknowledge(), 0x08);
+}
+
 TEST_F(PicTest, SingleWithoutIcw4TakesOneWord) {
     pic.write(0x20, 0x12);
     pic.write(0x21, 0x40);

@@ -22,7 +22,7 @@ TEST(Report, TraceEntriesHaveTheirNames) {
     has(entry(BTVM_TRACE_EVENT, 8), "#DF (8) delivered");
     has(entry(BTVM_TRACE_EVENT, 0x20), "vector 20h delivered");
     has(entry(BTVM_TRACE_EXIT, BTVM_EXIT_HALTED), "halted");
-    has(entry(BTVM_TRACE_EMULATE, 0x1a2), "opcode map 1, opcode a2h");
+    has(entry(BTVM_TRACE_EMULATE, 0, 0x7c02), "next 7c02h");
     has(entry(BTVM_TRACE_MODE, 1), "traced");
     has(entry(999, 1), "999");
     has(entry(BTVM_TRACE_ENTER, 0), "7c00");

@@ -1,0 +1,154 @@
+// A guest world without a module: the Tracer works on real state, and where the processor would run guest
+// code at ring 3 a simulated one does, instruction by instruction. It stops where the debug registers or ring
+// 3 would stop it, and it notices if an instruction is about to run that ring 3 would silently change.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <vector>
+
+#include "vmm/hypervisor/tracer.hh"
+#include "vmm/native/native_state.hh"
+
+namespace btvm::test {
+
+/// What the simulated processor must never be asked to do.
+class InvariantBroken : public std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+class SimulatedWorld {
+public:
+    static constexpr u64 kRam = 1 << 20;
+    static constexpr u32 kPoolPages = 64;
+    static constexpr u64 kCode = 0x10000;
+    static constexpr u64 kStack = 0x90000;
+
+    explicit SimulatedWorld(unsigned breakpoints, u32 flags = 0)
+        : ram_(kRam), state_(kRam >> kPageShift), frames_(kRam >> kPageShift), pool_(512 * kPoolPages),
+          pool_frames_(kPoolPages), context_(std::make_unique<btvm_switch_context>()),
+          world_(std::make_unique<World>()) {
+        World& world = *world_;
+        world.host.memory.slots[0] = {.first = 0,
+                                      .size = kRam,
+                                      .memory = ram_.data(),
+                                      .state = state_.data(),
+                                      .host_frames = frames_.data(),
+                                      .read_only = 0,
+                                      .reserved = {}};
+        world.host.memory.slot_count = 1;
+        world.host.shadow = {pool_.data(), pool_frames_.data()};
+        world.host.context = context_.get();
+        world.shadow.initialise(world.host.shadow, kPoolPages);
+        world.config.breakpoints = breakpoints;
+        world.config.flags = flags;
+        world.next_timer_ns = ~u64{0};
+        reset(world.cpu);
+    }
+
+    [[nodiscard]] CpuState& cpu() { return world_->cpu; }
+    [[nodiscard]] World& world() { return *world_; }
+    [[nodiscard]] std::span<u8> ram() { return ram_; }
+    [[nodiscard]] u64 native_instructions() const { return native_instructions_; }
+
+    /// Flat 32-bit protected mode at ring 0, as the tracer takes it.
+    void start(std::span<const u8> code) {
+        std::memcpy(ram_.data() + kCode, code.data(), code.size());
+        CpuState& c = cpu();
+        c.cr0 |= cr0::kPe;
+        for (Segment& s : c.seg)
+            s = {0, 0xffffffff, 0x10, AccessRights{0xc093}};
+        c.seg[Cs] = {0, 0xffffffff, 0x08, AccessRights{0xc09b}};
+        c.idtr.limit = 0;
+        c.rip = kCode;
+        c.gpr[Rsp] = kStack;
+        c.rflags = eflags::kFixed1;
+    }
+
+    /// Runs until the guest halts, shuts down or needs userland. Returns the request that ended it.
+    HostRequest run(u64 most_traps = 1'000'000) {
+        bool resumed = false;
+        for (u64 trap = 0; trap < most_traps; trap++) {
+            Tracer tracer(*world_, world_->host);
+            const Verdict verdict = resumed ? tracer.trap() : tracer.proceed();
+            resumed = verdict == Verdict::Resume;
+            if (resumed) {
+                run_natively();
+                continue;
+            }
+            if (world_->request == HostRequest::Budget) continue;
+            if (world_->request != HostRequest::ModeSwitch) return world_->request;
+            tracer.interpret(1);
+            if (world_->request == HostRequest::Halt || world_->request == HostRequest::Shutdown)
+                return world_->request;
+        }
+        throw std::runtime_error("the guest traps without end");
+    }
+
+private:
+    /// From the trap frame to the next trap, which is left in the trap frame.
+    void run_natively() {
+        btvm_trap_frame& frame = context_->frame;
+        CpuState native = cpu();
+        native::load_registers(native, frame);
+        GuestMemory memory = world_->host.memory;
+        memory.slots[0].state = nullptr; // no faults here: pages are present, and nobody writes code
+        Pic pic;
+        Pit pit;
+        PortRequest request;
+        PortCounters ports;
+        InterpreterCounters counters;
+        PortBus bus(pic, pit, request, ports);
+        Interpreter processor(native, memory, bus, counters);
+        bool rf = frame.rflags & eflags::kRf;
+        for (;; rf = false, native_instructions_++) {
+            if (!rf && breakpoint_at(native.rip)) return trap(native, Vector::Debug, context_->trap_dr6);
+            switch (class_at(memory, native.rip)) {
+            case InstructionClass::Privileged: return trap(native, Vector::GeneralProtection, 0);
+            case InstructionClass::Sensitive:
+                throw InvariantBroken("I1: a sensitive instruction runs at ring 3");
+            case InstructionClass::Unrecognised:
+                throw InvariantBroken("I1: an unrecognised instruction runs");
+            case InstructionClass::PointerBranch:
+                throw InvariantBroken("I2: a pointer branch runs untrapped");
+            default: break;
+            }
+            if (processor.step() != StepStatus::Completed)
+                throw std::runtime_error("a native step did not complete");
+        }
+    }
+
+    bool breakpoint_at(u64 pc) {
+        for (unsigned n = 0; n < 4; n++)
+            if ((context_->dr7 >> (2 * n) & 1) && context_->dr[n] == pc) {
+                context_->trap_dr6 = 0xffff0ff0 | 1u << n;
+                return true;
+            }
+        return false;
+    }
+
+    static InstructionClass class_at(const GuestMemory& memory, u64 pc) {
+        u8 bytes[kMaxInstructionLength];
+        memory.read(GuestPhysical(pc), bytes, sizeof bytes);
+        Instruction i;
+        if (decode(bytes, sizeof bytes, CodeSize::Bits32, i) != DecodeStatus::Ok)
+            return InstructionClass::Unrecognised;
+        return i.cls;
+    }
+
+    void trap(const CpuState& native, Vector vector, u64) {
+        native::store_registers(native, context_->frame, 0);
+        context_->frame.vector = static_cast<u64>(vector);
+        context_->frame.error = 0;
+    }
+
+    std::vector<u8> ram_, state_;
+    std::vector<u64> frames_, pool_, pool_frames_;
+    std::unique_ptr<btvm_switch_context> context_;
+    std::unique_ptr<World> world_;
+    u64 native_instructions_{};
+};
+
+} // namespace btvm::test
