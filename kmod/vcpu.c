@@ -83,8 +83,10 @@ static void save_guest_fpu(struct btvm_vcpu *vcpu)
 
 static void kick(struct btvm_vcpu *vcpu)
 {
-	const int cpu = READ_ONCE(vcpu->running_on);
+	int cpu;
 
+	smp_mb(); /* with enter_guest_world() */
+	cpu = READ_ONCE(vcpu->running_on);
 	wake_up_interruptible(&vcpu->wait);
 	if (cpu >= 0 && cpu != raw_smp_processor_id())
 		smp_send_reschedule(cpu);
@@ -170,6 +172,16 @@ static void redeliver_pending(struct btvm_switch_context *context)
 		btvm_redeliver(VECTOR_NMI);
 }
 
+static bool interrupted(struct btvm_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->run->immediate_exit) || signal_pending(current);
+}
+
+static bool woken(struct btvm_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->queued) || READ_ONCE(vcpu->nmi_queued) || READ_ONCE(vcpu->run->immediate_exit);
+}
+
 /* One stay in the guest world. What ended it and belongs to the host is raised again before interrupts come on. */
 static void enter_guest_world(struct btvm_vcpu *vcpu, bool fpu)
 {
@@ -177,12 +189,22 @@ static void enter_guest_world(struct btvm_vcpu *vcpu, bool fpu)
 	unsigned long flags;
 
 	local_irq_save(flags);
+	WRITE_ONCE(vcpu->running_on, raw_smp_processor_id());
+	/*
+	 * Whoever queues something from here on sees where we run and sends an interrupt, which waits until the guest world
+	 * can take it. What was queued before must be looked for: its interrupt may have come and gone.
+	 */
+	smp_mb();
+	if (woken(vcpu) || signal_pending(current) || need_resched()) {
+		WRITE_ONCE(vcpu->running_on, -1);
+		local_irq_restore(flags);
+		return;
+	}
 	if (fpu) {
 		kernel_fpu_begin();
 		load_guest_fpu(vcpu);
 	}
 	context->world_cr0 = fpu ? read_cr0() & ~(X86_CR0_TS | X86_CR0_EM) : read_cr0() | X86_CR0_TS;
-	WRITE_ONCE(vcpu->running_on, raw_smp_processor_id());
 	btvm_world_switch(context);
 	WRITE_ONCE(vcpu->running_on, -1);
 	if (fpu) {
@@ -199,16 +221,6 @@ static void enter_guest_world(struct btvm_vcpu *vcpu, bool fpu)
 	}
 	local_irq_restore(flags);
 	btvm_core_left(vcpu->world.state);
-}
-
-static bool interrupted(struct btvm_vcpu *vcpu)
-{
-	return READ_ONCE(vcpu->run->immediate_exit) || signal_pending(current);
-}
-
-static bool woken(struct btvm_vcpu *vcpu)
-{
-	return READ_ONCE(vcpu->queued) || READ_ONCE(vcpu->nmi_queued) || READ_ONCE(vcpu->run->immediate_exit);
 }
 
 static void sleep_until(struct btvm_vcpu *vcpu, u64 guest_ns)
@@ -415,8 +427,16 @@ static long vcpu_ioctl(struct file *file, unsigned int request, unsigned long ar
 		return get_trace(vcpu, (void __user *)argument);
 	case BTVM_NMI:
 		return argument ? -EINVAL : queue_nmi(vcpu);
-	default:
+	case BTVM_RUN:
+	case BTVM_RESET:
+	case BTVM_SET_A20:
+	case BTVM_GET_REGS:
+	case BTVM_SET_REGS:
+	case BTVM_GET_SREGS:
+	case BTVM_SET_SREGS:
 		break;
+	default:
+		return -ENOTTY;
 	}
 	if (!mutex_trylock(&vcpu->lock))
 		return -EBUSY;

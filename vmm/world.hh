@@ -9,6 +9,7 @@
 #include "vmm/cfg/code_cache.hh"
 #include "vmm/cpu/guest_clock.hh"
 #include "vmm/cpu/state.hh"
+#include "vmm/interpret/instruction_cache.hh"
 #include "vmm/interpret/interpreter.hh"
 #include "vmm/interrupts/pic.hh"
 #include "vmm/interrupts/pit.hh"
@@ -83,6 +84,7 @@ struct World {
     View monitor{};
 
     TraceRing trace{};
+    InstructionCache instructions{};
     CodeCache code{};
     PlanCache plans{};
 };

@@ -75,6 +75,8 @@ static void check_busy(struct guest *g, const char *name)
 	     call(g->vcpu, BTVM_RESET, NULL) == EBUSY && call(g->vcpu, BTVM_SET_A20, (void *)1) == EBUSY &&
 	     call(g->vm, BTVM_SET_CONFIG, &config) == EBUSY && call(g->vm, BTVM_MEMORY_WRITTEN, &written) == EBUSY;
 	ktap_result(ok, "%s: whatever would touch its state: EBUSY", name);
+	ktap_result(call(g->vcpu, _IO(BTVM_IOC, 0xfe), NULL) == ENOTTY && call(g->vm, _IO(BTVM_IOC, 0xfe), NULL) == ENOTTY,
+		    "%s: an unknown request is unknown still", name);
 	one = guest_stats(g);
 	usleep(50000);
 	two = guest_stats(g);
@@ -156,7 +158,7 @@ int main(void)
 	const struct sigaction action = { .sa_handler = do_nothing };
 	struct guest g;
 
-	ktap_plan(21);
+	ktap_plan(23);
 	sigaction(SIGUSR1, &action, NULL);
 	guest_create(&g, &config);
 	guest_start_flat(&g, spin_traced, spin_traced_end - spin_traced);

@@ -4,6 +4,8 @@
 
 #include <linux/hw_breakpoint.h>
 #include <linux/perf_event.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/ptrace.h>
@@ -65,6 +67,58 @@ static void check_perf(struct guest *g)
 	ktap_diag("%d good runs, %llu hits", good, (unsigned long long)(count(fd) - start));
 	ktap_result(good == RUNS && count(fd) - start == RUNS, "it fires after each of %d runs", RUNS);
 	close(fd);
+}
+
+struct writer {
+	volatile bool stop;
+	volatile int fd;
+	uint64_t written, counted;
+};
+
+/* Writes to what it watches, for as long as another thread runs guests. */
+static void *write_watched(void *argument)
+{
+	struct writer *writer = argument;
+
+	writer->fd = watch();
+	while (!writer->stop) {
+		watched = ++writer->written;
+		if (!(writer->written % 16))
+			sched_yield();
+	}
+	if (writer->fd >= 0) {
+		writer->counted = count(writer->fd);
+		close(writer->fd);
+	}
+	return NULL;
+}
+
+static void check_perf_beside(struct guest *g)
+{
+	struct writer writer = {};
+	pthread_t thread;
+	cpu_set_t cpu;
+	int i, good = 0;
+
+	/* On one CPU, so that the debug registers change hands at each switch between the two threads. */
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	sched_setaffinity(0, sizeof(cpu), &cpu);
+	pthread_create(&thread, NULL, write_watched, &writer);
+	for (i = 0; i < 200; i++) {
+		guest_start_flat(g, branches, branches_end - branches);
+		good += guest_run_for(g, 5000) == BTVM_EXIT_HALTED;
+		sched_yield();
+	}
+	writer.stop = true;
+	pthread_join(thread, NULL);
+	if (writer.fd < 0) {
+		ktap_skip("another thread's watchpoint", "the kernel gives none");
+		return;
+	}
+	ktap_diag("%llu writes, %llu hits", (unsigned long long)writer.written, (unsigned long long)writer.counted);
+	ktap_result(good == 200 && writer.written > 100 && writer.counted == writer.written,
+		    "another thread's watchpoint fires at each write while guests run");
 }
 
 /* A debugger's watchpoint in a child that runs guests itself: the child's writes stop it, its runs do not. */
@@ -139,9 +193,10 @@ int main(void)
 {
 	struct guest g;
 
-	ktap_plan(4);
+	ktap_plan(5);
 	guest_create(&g, NULL);
 	check_perf(&g);
+	check_perf_beside(&g);
 	guest_destroy(&g);
 	check_ptrace();
 	check_single_step();

@@ -137,17 +137,30 @@ static void check_files(const struct guest *g)
 	ktap_result(!mapped && errno == ENODEV, "system and VM descriptors cannot be mapped: ENODEV");
 }
 
+static void check_permission(void)
+{
+	bool refused;
+
+	if (seteuid(1000))
+		ktap_bail("the user cannot be changed");
+	refused = open("/dev/btvm", O_RDWR) < 0 && errno == EACCES;
+	if (seteuid(0))
+		ktap_bail("the user cannot be changed back");
+	ktap_result(refused, "other users cannot open it: EACCES");
+}
+
 int main(void)
 {
 	struct guest g;
 
-	ktap_plan(12);
+	ktap_plan(13);
 	guest_create(&g, NULL);
 	check_version(g.system);
 	check_capabilities(g.system);
 	check_owners(&g);
 	check_unknown(&g);
 	check_files(&g);
+	check_permission();
 	guest_destroy(&g);
 	return ktap_finish();
 }

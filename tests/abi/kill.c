@@ -75,14 +75,15 @@ static int module_users(void)
 	return users;
 }
 
-static long memory_available(void)
+/* Kilobytes, from a line of /proc/meminfo. */
+static long meminfo(const char *format)
 {
 	FILE *file = fopen("/proc/meminfo", "r");
 	char line[128];
 	long value = -1;
 
 	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "MemAvailable: %ld", &value) == 1)
+		if (sscanf(line, format, &value) == 1)
 			break;
 	if (file)
 		fclose(file);
@@ -109,13 +110,14 @@ int main(void)
 	const int users_before = module_users();
 	unsigned int shape, round, random = 12345;
 	struct guest g;
-	long before;
+	long available, vmalloc;
 	int tries;
 
-	ktap_plan(SHAPES + 4);
+	ktap_plan(SHAPES + 5);
 	for (shape = 0; shape < SHAPES; shape++)
 		ktap_result(kill_one(&shapes[shape], 400000), "killed while %s", shapes[shape].name);
-	before = memory_available();
+	available = meminfo("MemAvailable: %ld");
+	vmalloc = meminfo("VmallocUsed: %ld");
 	for (round = 0; round < ROUNDS; round++) {
 		random = random * 1103515245 + 12345;
 		if (!kill_one(&shapes[round % SHAPES], (random >> 16) % 150000))
@@ -125,8 +127,10 @@ int main(void)
 	for (tries = 0; tries < 100 && module_users() != users_before; tries++)
 		usleep(10000);
 	ktap_result(module_users() == users_before, "none of them is a user of the module any more");
-	ktap_diag("MemAvailable %ld KiB, then %ld KiB", before, memory_available());
-	ktap_result(before - memory_available() < 8192, "their memory is back");
+	ktap_diag("MemAvailable %ld KiB, then %ld KiB; VmallocUsed %ld KiB, then %ld KiB", available,
+		  meminfo("MemAvailable: %ld"), vmalloc, meminfo("VmallocUsed: %ld"));
+	ktap_result(available - meminfo("MemAvailable: %ld") < 8192, "their memory is back");
+	ktap_result(meminfo("VmallocUsed: %ld") - vmalloc < 2048, "and the kernel's addresses for it");
 	guest_create(&g, NULL);
 	guest_start_flat(&g, "\xf4", 1);
 	ktap_result(guest_run_for(&g, 1000) == BTVM_EXIT_HALTED, "the next VM works");

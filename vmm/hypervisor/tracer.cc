@@ -3,7 +3,6 @@
 #include "vmm/base/platform.hh"
 #include "vmm/mmu/guest_walk.hh"
 #include "vmm/native/native_state.hh"
-#include "vmm/plan/check.hh"
 #include "vmm/plan/planner.hh"
 
 namespace btvm {
@@ -38,6 +37,7 @@ Tracer::Tracer(World& world, View& view)
       ports_(world.pic, world.pit, world.port_request, world.port_counters),
       interpreter_(world.cpu, view.memory, ports_, world.interpreter_counters),
       began_tsc_(platform::read_tsc()) {
+    interpreter_.cache = &world.instructions;
     constexpr u32 kRepSliceWithInterruptsOff = 64;
     if (platform::kInGuestWorld) interpreter_.rep_slice = kRepSliceWithInterruptsOff;
     update_time();
@@ -176,6 +176,7 @@ const Plan* Tracer::find_plan() {
     Plan& fresh = world_.native.fresh;
     make_plan(code, pc, options, fresh);
     world_.stats.plans_made++;
+    if (world_.config.flags & BTVM_CONFIG_VERIFY) note_violation(check_plan(code, fresh), pc);
     world_.trace.add(BTVM_TRACE_PLAN, pc, fresh.count, fresh.address[0], fresh.address[1]);
     if (cached) world_.plans.insert(key, fresh);
     return &fresh;
@@ -263,11 +264,15 @@ bool Tracer::verified() {
     const Violation violation = check_step(code, previous, pc, running_plan());
     native.verify_stepped = false;
     native.verify_from = pc;
-    if (violation == Violation::None) return true;
+    note_violation(violation, pc);
+    return !world_.error.suberror;
+}
+
+void Tracer::note_violation(Violation violation, u64 pc) {
+    if (violation == Violation::None) return;
     world_.stats.verify_violations++;
     world_.error = {
         .suberror = BTVM_ERROR_VERIFY, .vector = 0, .code = static_cast<u64>(violation), .rip = pc, .cr2 = 0};
-    return false;
 }
 
 void Tracer::interpret(u32 steps) {

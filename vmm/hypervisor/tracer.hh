@@ -6,6 +6,7 @@
 // takes effect only in resume(), which cannot fail.
 #pragma once
 
+#include "vmm/plan/check.hh"
 #include "vmm/world.hh"
 
 namespace btvm {
@@ -52,6 +53,7 @@ private:
     [[nodiscard]] bool needs_host_fpu() const;
     [[nodiscard]] const Plan* find_plan();
     [[nodiscard]] bool verified();
+    void note_violation(Violation violation, u64 pc);
     [[nodiscard]] const Plan& running_plan() const;
     void run_plan(const Plan& plan);
     void count_emulated(InstructionClass what);

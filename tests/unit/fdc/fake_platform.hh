@@ -1,4 +1,4 @@
-// A board for device tests: a megabyte of RAM, interrupt lines that remember, and a clock that tests move.
+// A board for device tests: some RAM, interrupt lines that remember, and a clock that tests move.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,9 @@ namespace btvm {
 
 class FakePlatform final : public Platform {
 public:
-    std::vector<std::uint8_t> memory = std::vector<std::uint8_t>(1 << 20);
+    explicit FakePlatform(std::size_t bytes = 1 << 20) : memory(bytes) {}
+
+    std::vector<std::uint8_t> memory;
     std::array<bool, 16> lines{};
     std::array<unsigned, 16> edges{}; ///< Low to high, since the start.
     GuestTime time{1000000};
