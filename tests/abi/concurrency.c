@@ -104,7 +104,7 @@ static void check_immediate_exit(struct guest *g)
 	began = monotonic_ns();
 	g->run->immediate_exit = 1;
 	pthread_join(runner.thread, NULL);
-	ktap_result(runner.result < 0 && runner.error == EINTR && monotonic_ns() - began < 1000000000,
+	ktap_result(runner.result < 0 && runner.error == EINTR && monotonic_ns() - began < 10000000000,
 		    "immediate_exit set while it runs: EINTR at the next host interrupt");
 	g->run->immediate_exit = 0;
 }
@@ -121,7 +121,7 @@ static void check_deadline(struct guest *g)
 	reason = guest_run_for(g, 100);
 	took = monotonic_ns() - began;
 	ktap_diag("deadline in 100 ms: %u us", (unsigned int)(took / 1000));
-	ktap_result(reason == BTVM_EXIT_DEADLINE && took >= 99000000 && took < 2000000000, "a deadline while it spins");
+	ktap_result(reason == BTVM_EXIT_DEADLINE && took >= 99000000 && took < 10000000000, "a deadline while it spins");
 	ktap_result(g->run->guest_ns >= g->run->deadline_ns && g->run->guest_ns <= guest_now(g), "guest_ns is the time of the exit");
 	for (i = 0; i < 100; i++) {
 		g->run->deadline_ns = guest_now(g) + 200000;

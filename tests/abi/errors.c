@@ -22,8 +22,8 @@ static void expect(const char *name, unsigned int flags, const uint8_t *code, co
 		guest_start_real(&g, code, end - code);
 	else
 		guest_start_flat(&g, code, end - code);
-	got = guest_run_for(&g, 2000);
-	again = guest_run_for(&g, 50);
+	got = guest_run(&g);
+	again = guest_run(&g);
 	if (got != reason || again != reason)
 		guest_print(&g);
 	ktap_result(got == reason && again == reason, "%s, and the same when it is run again", name);
@@ -61,17 +61,17 @@ static void check_port(void)
 
 	guest_create(&g, NULL);
 	guest_start_flat(&g, port, port_end - port);
-	in = guest_run_for(&g, 1000) == BTVM_EXIT_IO && g.run->io.direction == BTVM_EXIT_IO_IN && g.run->io.size == 2 &&
+	in = guest_run(&g) == BTVM_EXIT_IO && g.run->io.direction == BTVM_EXIT_IO_IN && g.run->io.size == 2 &&
 	     g.run->io.port == 0x1234 && g.run->io.count == 1 && g.run->io.data_offset + 4 <= 4096;
 	ktap_result(in, "IN: direction, size, port and place of the data");
 	data = (uint16_t *)((uint8_t *)g.run + g.run->io.data_offset);
 	*data = 0xbeef;
-	out = guest_run_for(&g, 1000) == BTVM_EXIT_IO && g.run->io.direction == BTVM_EXIT_IO_OUT && g.run->io.size == 2 &&
+	out = guest_run(&g) == BTVM_EXIT_IO && g.run->io.direction == BTVM_EXIT_IO_OUT && g.run->io.size == 2 &&
 	      g.run->io.port == 0x1234 && *data == 0xbeef;
 	ktap_result(out, "the answer is what the guest then writes out");
 	g.run->exit_reason = ~0u; /* userland may scribble on the page */
 	g.run->io.data_offset = ~0ull;
-	ktap_result(guest_run_for(&g, 1000) == BTVM_EXIT_HALTED && (guest_regs(&g).gpr[0] & 0xffff) == 0xbeef, "and it goes on");
+	ktap_result(guest_run(&g) == BTVM_EXIT_HALTED && (guest_regs(&g).gpr[0] & 0xffff) == 0xbeef, "and it goes on");
 	guest_destroy(&g);
 }
 
@@ -83,7 +83,7 @@ static bool works(unsigned int flags)
 
 	guest_create(&g, &config);
 	guest_start_flat(&g, traced, traced_end - traced);
-	ok = guest_run_for(&g, 2000) == BTVM_EXIT_HALTED;
+	ok = guest_run(&g) == BTVM_EXIT_HALTED;
 	guest_destroy(&g);
 	return ok;
 }
@@ -97,7 +97,7 @@ static void check_monitor_fault(void)
 
 	guest_create(&g, &fault);
 	guest_start_flat(&g, traced, traced_end - traced);
-	report = guest_run_for(&g, 2000) == BTVM_EXIT_INTERNAL_ERROR && g.run->internal.suberror == BTVM_ERROR_MONITOR_FAULT;
+	report = guest_run(&g) == BTVM_EXIT_INTERNAL_ERROR && g.run->internal.suberror == BTVM_ERROR_MONITOR_FAULT;
 	ktap_result(report, "a fault of the monitor: INTERNAL_ERROR, MONITOR_FAULT");
 	guest_print(&g);
 	ktap_result(report && g.run->internal.vector == 14 && g.run->internal.error_code == 2 &&
@@ -106,12 +106,12 @@ static void check_monitor_fault(void)
 		    "its report: the page fault, where in the monitor, and what it touched");
 	ktap_result(report && memchr(g.run->internal.text, 0, sizeof(g.run->internal.text)) && g.run->internal.text[0],
 		    "and a line for a human: %s", g.run->internal.text);
-	ktap_result(guest_run_for(&g, 100) == BTVM_EXIT_INTERNAL_ERROR && !ioctl(g.vm, BTVM_SET_CONFIG, &usual) &&
-			    guest_run_for(&g, 100) == BTVM_EXIT_INTERNAL_ERROR,
+	ktap_result(guest_run(&g) == BTVM_EXIT_INTERNAL_ERROR && !ioctl(g.vm, BTVM_SET_CONFIG, &usual) &&
+			    guest_run(&g) == BTVM_EXIT_INTERNAL_ERROR,
 		    "the VM stays dead");
 	ktap_result(works(0), "another VM works beside it");
 	ktap_result(!ioctl(g.vcpu, BTVM_RESET, 0) && (guest_start_flat(&g, traced, traced_end - traced), true) &&
-			    guest_run_for(&g, 2000) == BTVM_EXIT_HALTED,
+			    guest_run(&g) == BTVM_EXIT_HALTED,
 		    "until it is reset");
 	guest_destroy(&g);
 	ktap_result(works(0), "and another after it");
@@ -126,7 +126,7 @@ static void check_planner_bug(void)
 	ktap_result(works(BTVM_CONFIG_VERIFY), "verify mode finds nothing wrong with the planner");
 	guest_create(&g, &bug);
 	guest_start_flat(&g, sensitive, sensitive_end - sensitive);
-	found = guest_run_for(&g, 2000) == BTVM_EXIT_INTERNAL_ERROR && g.run->internal.suberror == BTVM_ERROR_VERIFY;
+	found = guest_run(&g) == BTVM_EXIT_INTERNAL_ERROR && g.run->internal.suberror == BTVM_ERROR_VERIFY;
 	if (!found)
 		guest_print(&g);
 	ktap_result(found && g.run->internal.rip >= GUEST_CODE && g.run->internal.rip < GUEST_CODE + 64,

@@ -42,7 +42,7 @@ static int run_through(struct guest *g)
 	int reason;
 
 	do
-		reason = guest_run_for(g, 2000);
+		reason = guest_run(g);
 	while (reason == BTVM_EXIT_IO);
 	return reason;
 }
@@ -132,11 +132,11 @@ static void check_two(void)
 	two.ram[GUEST_CODE + harmonic_end - harmonic] = 0x90;
 	while (!one_ends || !two_ends) {
 		if (!one_ends)
-			one_ends = guest_run_for(&one, 2000) != BTVM_EXIT_IO;
+			one_ends = guest_run(&one) != BTVM_EXIT_IO;
 		dirty_host_registers();
 		asm volatile("fninit");
 		if (!two_ends)
-			two_ends = guest_run_for(&two, 2000) != BTVM_EXIT_IO;
+			two_ends = guest_run(&two) != BTVM_EXIT_IO;
 	}
 	memcpy(&a, one.ram + 0x8000, 8);
 	memcpy(&b, two.ram + 0x8000, 8);

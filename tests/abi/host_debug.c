@@ -61,7 +61,7 @@ static void check_perf(struct guest *g)
 	start = count(fd);
 	for (i = 0; i < RUNS; i++) {
 		guest_start_flat(g, branches, branches_end - branches);
-		good += guest_run_for(g, 5000) == BTVM_EXIT_HALTED;
+		good += guest_run(g) == BTVM_EXIT_HALTED;
 		watched = i;
 	}
 	ktap_diag("%d good runs, %llu hits", good, (unsigned long long)(count(fd) - start));
@@ -107,7 +107,7 @@ static void check_perf_beside(struct guest *g)
 	pthread_create(&thread, NULL, write_watched, &writer);
 	for (i = 0; i < 200; i++) {
 		guest_start_flat(g, branches, branches_end - branches);
-		good += guest_run_for(g, 5000) == BTVM_EXIT_HALTED;
+		good += guest_run(g) == BTVM_EXIT_HALTED;
 		sched_yield();
 	}
 	writer.stop = true;
@@ -136,7 +136,7 @@ static void check_ptrace(void)
 		raise(SIGSTOP);
 		for (i = 0; i < 20; i++) {
 			guest_start_flat(&g, branches, branches_end - branches);
-			if (guest_run_for(&g, 5000) != BTVM_EXIT_HALTED)
+			if (guest_run(&g) != BTVM_EXIT_HALTED)
 				_exit(1);
 			watched = i;
 		}

@@ -31,7 +31,7 @@ static unsigned long base_of(int which)
 static bool run_guest(struct guest *g)
 {
 	guest_start_flat(g, branches, branches_end - branches);
-	return guest_run_for(g, 5000) == BTVM_EXIT_HALTED;
+	return guest_run(g) == BTVM_EXIT_HALTED;
 }
 
 static void check_selectors(struct guest *g)

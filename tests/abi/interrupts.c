@@ -99,7 +99,7 @@ static void check_delivery(const char *name, unsigned int flags, const uint8_t *
 	driver.g = &g;
 	prepare(&g, code, end);
 	pthread_create(&thread, NULL, drive, &driver);
-	reason = guest_run_for(&g, 10000);
+	reason = guest_run(&g);
 	driver.over = true;
 	pthread_join(thread, NULL);
 	regs = guest_regs(&g);
@@ -120,13 +120,13 @@ static void check_timer(void)
 	prepare(&g, ticking, ticking_end);
 	began = monotonic_ns();
 	used = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
-	reason = guest_run_for(&g, 10000);
+	reason = guest_run(&g);
 	took = monotonic_ns() - began;
 	used = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - used;
 	stats = guest_stats(&g);
 	ktap_diag("50 ticks of 10 ms: %u ms, of which %u ms of CPU; %llu lost", (unsigned int)(took / 1000000),
 		  (unsigned int)(used / 1000000), stats.lost_timer_ticks);
-	ktap_result(reason == BTVM_EXIT_HALTED && guest_regs(&g).gpr[3] == 50 && took > 480000000 && took < 3000000000ull,
+	ktap_result(reason == BTVM_EXIT_HALTED && guest_regs(&g).gpr[3] == 50 && took > 480000000 && took < 20000000000ull,
 		    "the timer wakes a halted guest at its rate");
 	ktap_result(used < took / 2, "and it sleeps in between");
 	guest_destroy(&g);
@@ -147,14 +147,14 @@ static void check_sleep(void)
 	took = monotonic_ns() - began;
 	ktap_diag("halted for %u ms, using %u us", (unsigned int)(took / 1000000), (unsigned int)(used / 1000));
 	ktap_result(reason == BTVM_EXIT_DEADLINE && took >= 499000000, "a deadline wakes a halted guest");
-	ktap_result(used < 100000000, "which used no CPU meanwhile");
+	ktap_result(used < took / 2, "which used no CPU meanwhile");
 	/* So far away that it does not fit the kernel's time type. */
 	g.run->deadline_ns = ~0ull - 1;
 	used = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
 	alarm(1);
 	reason = ioctl(g.vcpu, BTVM_RUN, 0) ? errno : 0;
 	used = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - used;
-	ktap_result(reason == EINTR && used < 300000000, "a signal wakes it, and the farthest deadline does not");
+	ktap_result(reason == EINTR && used < 500000000, "a signal wakes it, and the farthest deadline does not");
 	guest_destroy(&g);
 }
 
@@ -166,10 +166,10 @@ static void check_deaf(void)
 
 	guest_create(&g, NULL);
 	prepare(&g, deaf, deaf_end);
-	ok = guest_run_for(&g, 1000) == BTVM_EXIT_HALTED;
+	ok = guest_run(&g) == BTVM_EXIT_HALTED;
 	ioctl(g.vm, BTVM_IRQ_LINE, &irq);
-	ktap_result(ok && guest_run_for(&g, 1000) == BTVM_EXIT_HALTED, "halted with interrupts off: HALTED, and again");
-	ktap_result(!ioctl(g.vcpu, BTVM_NMI, 0) && guest_run_for(&g, 100) == BTVM_EXIT_DEADLINE && guest_regs(&g).gpr[2] == 1 &&
+	ktap_result(ok && guest_run(&g) == BTVM_EXIT_HALTED, "halted with interrupts off: HALTED, and again");
+	ktap_result(!ioctl(g.vcpu, BTVM_NMI, 0) && guest_run_for(&g, 500) == BTVM_EXIT_DEADLINE && guest_regs(&g).gpr[2] == 1 &&
 			    guest_regs(&g).gpr[3] > 0,
 		    "an NMI wakes even that one");
 	guest_destroy(&g);

@@ -38,7 +38,7 @@ static long locked_kib(void)
 static bool runs(struct guest *g)
 {
 	guest_start_flat(g, count_down, count_down_end - count_down);
-	return guest_run_for(g, 5000) == BTVM_EXIT_HALTED && guest_regs(g).gpr[1] == 0;
+	return guest_run(g) == BTVM_EXIT_HALTED && guest_regs(g).gpr[1] == 0;
 }
 
 static void close_in_order(int order)
@@ -140,7 +140,7 @@ static void check_unmapped_memory(void)
 	guest_create(&g, NULL);
 	guest_start_flat(&g, count_down, count_down_end - count_down);
 	munmap(g.ram, GUEST_RAM);
-	ktap_result(guest_run_for(&g, 5000) == BTVM_EXIT_HALTED, "guest memory outlives the caller's mapping");
+	ktap_result(guest_run(&g) == BTVM_EXIT_HALTED, "guest memory outlives the caller's mapping");
 	guest_destroy(&g);
 }
 

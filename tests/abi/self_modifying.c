@@ -36,7 +36,7 @@ static void expect(const char *mode, unsigned int flags, const char *name, const
 
 	guest_create(&g, &config);
 	guest_start_flat(&g, code, end - code);
-	reason = guest_run_for(&g, 10000);
+	reason = guest_run(&g);
 	if (reason != BTVM_EXIT_HALTED || guest_regs(&g).gpr[reg] != value) {
 		guest_print(&g);
 		guest_print_trace(&g);
@@ -52,7 +52,7 @@ static void check_dma(const char *mode, unsigned int flags)
 	volatile uint32_t *rounds;
 	struct btvm_stats stats;
 	struct guest g;
-	int i, good = 0;
+	int i, tries, good = 0;
 
 	guest_create(&g, &config);
 	rounds = (volatile uint32_t *)(g.ram + 0x8000);
@@ -64,15 +64,17 @@ static void check_dma(const char *mode, unsigned int flags)
 
 		memcpy(g.ram + GUEST_CODE + 0x10000, code, sizeof(code));
 		guest_written(&g, GUEST_CODE + 0x10000, sizeof(code));
-		if (guest_run_for(&g, 20) == BTVM_EXIT_DEADLINE && *rounds > before + 1)
-			good += guest_regs(&g).gpr[0] == value;
+		for (tries = 0; tries < 100 && *rounds < before + 2; tries++)
+			if (guest_run_for(&g, 10) != BTVM_EXIT_DEADLINE)
+				break;
+		good += *rounds >= before + 2 && guest_regs(&g).gpr[0] == value;
 	}
 	stats = guest_stats(&g);
 	ktap_diag("%d of 10 right; %llu pages dropped, %llu rounds", good, stats.code_pages_dropped, (unsigned long long)*rounds);
 	ktap_result(good == 10, "%s: code that DMA wrote between runs is executed", mode);
 	g.ram[GUEST_CODE + 0x10000] = 0xf4;
 	guest_written(&g, GUEST_CODE + 0x10000, 1);
-	ktap_result(guest_run_for(&g, 2000) == BTVM_EXIT_HALTED, "%s: and at once", mode);
+	ktap_result(guest_run(&g) == BTVM_EXIT_HALTED, "%s: and at once", mode);
 	guest_destroy(&g);
 }
 

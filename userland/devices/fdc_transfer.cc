@@ -78,6 +78,7 @@ void Fdc::start_transfer(Operation operation) {
         }
     }
     transfer_ = t;
+    buffer_.fill(0); // what an earlier command left there is not saved
     phase_ = Phase::Execution;
     GuestTime delay = kSectorTime;
     const bool has_address = operation != Operation::Format && operation != Operation::ReadId;

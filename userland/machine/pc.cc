@@ -188,6 +188,8 @@ CmosSetup Pc::Board::cmos_setup(const PcConfig& config) const {
 Pc::Pc(const PcConfig& config)
     : config_(config), machine_(make_machine(config)), board_(std::make_unique<Board>(*machine_, config)) {
     board_->fdc.set_message_handler([this](const std::string& message) { add_message(message); });
+    if (config.engine_choice == EngineChoice::Auto && engine_name() != "kernel")
+        add_message("btvm.ko is not loaded: the guest is interpreted, slowly");
     if (const std::string address = board_->serial.backend().address(); !address.empty())
         add_message("COM1 is at " + address);
 }

@@ -224,10 +224,13 @@ CtlExit run(int argc, char** argv) {
     app.add_option("-S,--socket", arguments.socket,
                    "Control socket, or a machine's name (default: the only one running)")
         ->option_text("SOCKET");
-    app.require_subcommand(1);
+    // Asked for below: the parser's own check would hide an unknown command behind "a subcommand is
+    // required".
+    app.require_subcommand(0, 1);
     add_commands(app, arguments, action);
     try {
         app.parse(argc, argv);
+        if (!action) throw CtlError(CtlExit::Usage, "which command? Try btvm-ctl --help.");
         action();
         return CtlExit::Ok;
     } catch (const CLI::Success& wanted) {

@@ -99,13 +99,11 @@ RunExit run(const RunOptions& options) {
             say("no terminal for the guest's screen: " + *reason + " (use --headless to run without)");
             return RunExit::NoTerminal;
         }
-    for (const FloppyConfig& floppy : options.pc.floppies)
-        if (!floppy.path.empty() && &floppy == &options.pc.floppies[0]) warn_without_signature(floppy.path);
-
     const FileDescriptor signals = take_signals();
     PcConfig config = options.pc;
     config.firmware = load_firmware(options.bios_path, options.video_bios_path);
     Pc pc(config);
+    if (!config.floppies[0].path.empty()) warn_without_signature(config.floppies[0].path);
     std::atomic<bool> quit_requested{false};
     PcControl control(pc, [&] {
         quit_requested = true;
@@ -164,6 +162,9 @@ RunExit guarded_run(const RunOptions& options) {
     } catch (const SocketError& error) {
         say(error.what());
         return RunExit::ControlSocket;
+    } catch (const std::invalid_argument& error) {
+        say(error.what()); // a serial port's specification
+        return RunExit::Usage;
     } catch (const std::exception& error) {
         say(error.what());
         return RunExit::Internal;

@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 #include <ctime>
 #include <iostream>
-#include <map>
 #include <string_view>
 
 namespace btvm {
@@ -15,15 +14,17 @@ struct RawOptions {
     std::string image, fda, fdb;
     bool snapshot{}, write_protect{}, two_drives{};
     std::string monitor{"on"}, plan_cache{"on"}, planner{"breadth-first"};
+    std::string engine{"auto"};
     std::string boot{"a"}, clock{"localtime"};
     std::string on_shutdown, on_halt;
     std::string escape_key{"ctrl-]"};
     bool planner_bug{}, monitor_fault{};
 };
 
-const std::map<std::string, EngineChoice> kEngines{{"auto", EngineChoice::Auto},
-                                                   {"kernel", EngineChoice::Kernel},
-                                                   {"interpreter", EngineChoice::Interpreter}};
+EngineChoice parse_engine(const std::string& name) {
+    if (name == "kernel") return EngineChoice::Kernel;
+    return name == "interpreter" ? EngineChoice::Interpreter : EngineChoice::Auto;
+}
 
 /// Memory sizes: a number of MiB, or with a suffix M or G.
 std::string parse_memory(std::string& text) {
@@ -120,10 +121,9 @@ void add_machine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
 void add_engine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
     const std::string group = "Engine";
     const auto on_off = CLI::IsMember({"on", "off"});
-    app.add_option("-e,--engine", options.pc.engine_choice,
-                   "What runs guest code: auto (default), kernel, interpreter")
+    app.add_option("-e,--engine", raw.engine, "What runs guest code: auto (default), kernel, interpreter")
         ->option_text("ENGINE")
-        ->transform(CLI::CheckedTransformer(kEngines, CLI::ignore_case).description(""))
+        ->check(CLI::IsMember({"auto", "kernel", "interpreter"}))
         ->group(group);
     app.add_option("-n,--breakpoints", options.pc.engine.breakpoints,
                    "Breakpoints the planner may use, 1 to 4 (default)")
@@ -136,7 +136,8 @@ void add_engine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
         ->group(group);
     app.add_flag("--verify", options.pc.engine.verify, "Single-step traced code and check the invariants")
         ->group(group);
-    app.add_option("--planner", raw.planner, "How breakpoints are placed: breadth-first (default) or lookahead")
+    app.add_option("--planner", raw.planner,
+                   "How breakpoints are placed: breadth-first (default) or lookahead")
         ->option_text("KIND")
         ->check(CLI::IsMember({"breadth-first", "lookahead"}))
         ->group(group);
@@ -194,6 +195,7 @@ void finish(RunOptions& options, const RawOptions& raw) {
     options.pc.second_drive = raw.two_drives;
     options.pc.boot = raw.boot == "c" ? BootOrder::DiskFirst : BootOrder::FloppyFirst;
     options.pc.clock = parse_clock(raw.clock);
+    options.pc.engine_choice = parse_engine(raw.engine);
     options.pc.engine.monitor = raw.monitor == "on";
     options.pc.engine.lookahead = raw.planner == "lookahead";
     options.pc.engine.plan_cache = raw.plan_cache == "on";

@@ -126,7 +126,7 @@ bool Execution::enter_protected(const Event& event, u32 return_ip) {
     if (!read_descriptor(selector, d, linear, Vector::GeneralProtection, error)) return false;
     if (d.access().is_code_or_data() || (d.access().type() & 7) != 1) return general_protection(error);
     if (!d.access().present()) return fault(Vector::SegmentNotPresent, error);
-    return switch_task(selector, d, linear, TaskReason::Event, return_ip, ext, event.has_error, event.error);
+    return switch_task(selector, d, linear, TaskReason::Event, return_ip, ext, &event);
 }
 
 /// The EFLAGS image of the frame. RF is set for faults, so that returning to the instruction does not hit its

@@ -276,7 +276,7 @@ private:
     // -------------------------------------------------------------------------------------------
     enum class TaskReason : u8 { Jump, Call, Return, Event };
     [[nodiscard]] bool switch_task(u16 selector, Descriptor d, u32 at, TaskReason reason, u32 return_ip,
-                                   u32 ext, bool has_error = false, u32 error = 0);
+                                   u32 ext, const Event* event = nullptr);
 
     // System (system.cc, system_registers.cc, model_specific.cc, debug.cc)
     // -------------------------------------------

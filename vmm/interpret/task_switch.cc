@@ -37,7 +37,7 @@ public:
           big_(d.access().type() & 8) {}
 
     bool prepare(Execution::TaskReason reason, u32 ext);
-    void commit(Execution::TaskReason reason, u32 return_ip);
+    void commit(Execution::TaskReason reason, u32 return_ip, u32 flags);
     bool load_segments();
 
     [[nodiscard]] bool big() const { return big_; }
@@ -47,7 +47,7 @@ private:
     bool load_code(u16 selector);
     bool load_stack(u16 selector);
     bool load_data(SegReg s, u16 selector);
-    void save_old(bool nested_return, u32 return_ip);
+    void save_old(u32 return_ip, u32 flags);
     [[nodiscard]] u16 selector_of(SegReg s) const {
         if (big_) return static_cast<u16>(new32_.seg[s]);
         return s < Fs ? new16_.seg[s] : u16{0};
@@ -72,7 +72,7 @@ bool TaskSwitch::prepare(Execution::TaskReason reason, u32 ext) {
     using Mode = Execution::Mode;
     using Reason = Execution::TaskReason;
     const u32 size = big_ ? sizeof(Tss32) : sizeof(Tss16);
-    if (d_.limit() < (big_ ? size - 1 : size - 1)) return x_.fault(Vector::InvalidTss, error_ | ext);
+    if (d_.limit() < size - 1) return x_.fault(Vector::InvalidTss, error_ | ext);
     const u32 base = d_.base();
     // What the old task leaves behind: from its EIP to its last selector.
     old_big_ = cpu_.tr.access.type() & 8;
@@ -95,9 +95,7 @@ bool TaskSwitch::prepare(Execution::TaskReason reason, u32 ext) {
     return true;
 }
 
-void TaskSwitch::save_old(bool nested_return, u32 return_ip) {
-    u32 flags = static_cast<u32>(cpu_.rflags);
-    if (nested_return) flags &= ~static_cast<u32>(eflags::kNt);
+void TaskSwitch::save_old(u32 return_ip, u32 flags) {
     if (old_big_) {
         Tss32 t;
         u8* const image = reinterpret_cast<u8*>(&t) + offsetof(Tss32, eip);
@@ -121,11 +119,11 @@ void TaskSwitch::save_old(bool nested_return, u32 return_ip) {
     }
 }
 
-void TaskSwitch::commit(Execution::TaskReason reason, u32 return_ip) {
+void TaskSwitch::commit(Execution::TaskReason reason, u32 return_ip, u32 old_flags) {
     using Reason = Execution::TaskReason;
     const bool nests = reason == Reason::Call || reason == Reason::Event;
     if (old_busy_.size) x_.store(old_busy_, x_.load(old_busy_) & ~2u);
-    save_old(reason == Reason::Return, return_ip);
+    save_old(return_ip, reason == Reason::Return ? old_flags & ~static_cast<u32>(eflags::kNt) : old_flags);
     // Read after the old state is saved: a task may switch to itself.
     x_.load_bytes(new_ref_, big_ ? static_cast<void*>(&new32_) : static_cast<void*>(&new16_));
     if (nests) x_.store(link_ref_, cpu_.tr.selector);
@@ -228,14 +226,14 @@ bool TaskSwitch::load_segments() {
 }
 
 bool Execution::switch_task(u16 selector, Descriptor d, u32 at, TaskReason reason, u32 return_ip, u32 ext,
-                            bool has_error, u32 error) {
+                            const Event* event) {
     TaskSwitch task(*this, selector, d, at);
     if (!task.prepare(reason, ext)) return false;
-    task.commit(reason, return_ip);
+    task.commit(reason, return_ip, event ? pushed_flags(*event) : static_cast<u32>(cpu_.rflags));
     keep_resume_ = true;
     no_single_step_ = true;
     if (!task.load_segments()) return false;
-    return !has_error || push(error, task.big() ? 4 : 2);
+    return !event || !event->has_error || push(event->error, task.big() ? 4 : 2);
 }
 
 } // namespace btvm

@@ -351,6 +351,69 @@ TEST_F(Privilege, LoadTaskRegisterSetsBusy) {
     expect_fault(Vector::GeneralProtection, kTss2Selector, kCode + 3);
 }
 
+TEST_F(Privilege, SixteenBitGates) {
+    go(3);
+    store(kIdt + 8 * 13, gate(kCode0, 0x4000, 0x86)); // a 16-bit interrupt gate
+    put(kCode, {0xfa});
+    ASSERT_EQ(step(), StepStatus::Completed);
+    EXPECT_EQ(cpu.rip, 0x4000u);
+    EXPECT_EQ(cpu.gpr[Rsp], kStack0 - 12) << "six words";
+    EXPECT_EQ(load<u16>(kStack0 - 12), 0) << "the error code";
+    EXPECT_EQ(load<u16>(kStack0 - 10), kCode & 0xffff);
+    EXPECT_EQ(load<u16>(kStack0 - 8), kCode3);
+    EXPECT_EQ(load<u16>(kStack0 - 4), kStack3 & 0xffff);
+    EXPECT_EQ(load<u16>(kStack0 - 2), kData3);
+    // A 16-bit call gate with one word of parameters.
+    go(3);
+    set_raw(kCallGate, gate(kCode0, 0x4000, 0xe4, 1));
+    store<u16>(kStack3, 0xabcd);
+    place(GUEST_BYTES(call_gate));
+    ASSERT_EQ(step(), StepStatus::Completed);
+    EXPECT_EQ(cpu.rip, 0x4000u);
+    EXPECT_EQ(cpu.gpr[Rsp], kStack0 - 10);
+    EXPECT_EQ(load<u16>(kStack0 - 6), 0xabcd);
+    EXPECT_EQ(load<u16>(kStack0 - 10), (kCode + 7) & 0xffff);
+}
+
+TEST_F(Privilege, SixteenBitStackKeepsTheUpperHalf) {
+    cpu.gpr[Rax] = kData16;
+    cpu.gpr[Rsp] = 0xdead0000;
+    put(kCode, {0x8e, 0xd0, 0x50, 0xc8, 0x10, 0, 0, 0xc9}); // mov ss, ax; push eax; enter 16, 0; leave
+    ASSERT_EQ(step(), StepStatus::Completed);
+    ASSERT_EQ(step(), StepStatus::Completed);
+    EXPECT_EQ(cpu.gpr[Rsp], 0xdeadfffcu);
+    EXPECT_EQ(load<u32>(0xfffc), kData16);
+    ASSERT_EQ(step(), StepStatus::Completed);
+    EXPECT_EQ(cpu.gpr[Rbp], 0xdeadfff8u);
+    EXPECT_EQ(cpu.gpr[Rsp], 0xdeadffe8u);
+    ASSERT_EQ(step(), StepStatus::Completed);
+    EXPECT_EQ(cpu.gpr[Rsp], 0xdeadfffcu);
+}
+
+TEST_F(Privilege, Sysenter) {
+    go(3);
+    cpu.sysenter_cs = kCode0;
+    cpu.sysenter_esp = 0x31000;
+    cpu.sysenter_eip = kHandlers;
+    put(kCode, {0x0f, 0x34});
+    put(kHandlers, {0x0f, 0x35});
+    ASSERT_EQ(step(), StepStatus::Completed);
+    EXPECT_EQ(cpu.cpl(), 0);
+    EXPECT_EQ(cpu.rip, kHandlers);
+    EXPECT_EQ(cpu.gpr[Rsp], 0x31000u);
+    cpu.gpr[Rdx] = kCode + 2;
+    cpu.gpr[Rcx] = kStack3;
+    ASSERT_EQ(step(), StepStatus::Completed);
+    EXPECT_EQ(cpu.cpl(), 3);
+    EXPECT_EQ(cpu.rip, kCode + 2);
+    EXPECT_EQ(cpu.seg[Cs].selector, kCode3);
+    EXPECT_EQ(cpu.seg[Ss].selector, kData3);
+    cpu.sysenter_cs = 0;
+    cpu.rip = kCode;
+    (void)step();
+    expect_fault(Vector::GeneralProtection, 0);
+}
+
 TEST_F(Privilege, LocalDescriptors) {
     cpu.gpr[Rax] = kLdtSelector;
     put(kCode, {0x0f, 0x00, 0xd0, 0xb8, 0x0c, 0, 0, 0, 0x8e, 0xd8}); // lldt ax; mov eax, 0ch; mov ds, ax

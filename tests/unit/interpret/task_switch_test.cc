@@ -103,6 +103,7 @@ TEST_F(Tasks, TaskGateForAFaultPushesTheErrorCode) {
     EXPECT_TRUE(cpu.rflags & eflags::kNt);
     EXPECT_EQ(load<u32>(kTss + 0x20), kCode + 4);
     EXPECT_TRUE(load<u32>(kTss + 0x24) & eflags::kIf);
+    EXPECT_TRUE(load<u32>(kTss + 0x24) & eflags::kRf) << "a fault";
 }
 
 TEST_F(Tasks, DebugTrapBit) {

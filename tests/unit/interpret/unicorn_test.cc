@@ -458,7 +458,7 @@ private:
 
 u32 cases() {
     const char* wanted = std::getenv("BTVM_CASES");
-    return wanted ? static_cast<u32>(std::atoi(wanted)) : 6000;
+    return wanted ? static_cast<u32>(std::atoi(wanted)) : 5000;
 }
 u32 seed(u32 fallback) {
     const char* wanted = std::getenv("BTVM_SEED");

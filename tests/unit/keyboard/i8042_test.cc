@@ -132,11 +132,16 @@ TEST_F(I8042Test, UntranslatedStrokeAndPauseInBothWorlds) {
 
 TEST_F(I8042Test, ByteStaysReadableUntilTheNextComes) {
     bios_setup();
-    type(U"a");
+    controller.press(Key::Up);
     wait(10ms);
-    EXPECT_EQ(take(), 0x1Eu);
+    EXPECT_EQ(take(), 0xE0u);
     EXPECT_EQ(status() & 1, 0u);
-    EXPECT_EQ(take(), 0x1Eu); // a chained handler reads again
+    wait(500us);
+    EXPECT_EQ(status() & 1, 0u); // eleven bits are on their way
+    EXPECT_EQ(take(), 0xE0u);    // a chained handler reads again
+    wait(500us);
+    EXPECT_EQ(status() & 1, 1u);
+    EXPECT_EQ(take(), 0x48u);
 }
 
 TEST_F(I8042Test, InterruptOnlyIfEnabled) {
@@ -234,7 +239,7 @@ TEST_F(I8042Test, TypedTextIsNeverLostHoweverSlowTheGuest) {
     bios_setup();
     type(U"Hello");
     Bytes bytes;
-    while (controller.queued() != 0 || (status() & 1) != 0) {
+    for (unsigned i = 0; i < 50; ++i) {
         wait(700ms); // longer than the typematic delay
         if ((status() & 1) != 0) bytes.push_back(take());
     }
@@ -308,7 +313,7 @@ TEST_F(I8042Test, ResetForgetsEverything) {
 }
 
 TEST_F(I8042Test, SurvivesSaveAndRestoreBetweenAnyTwoOperations) {
-    for (unsigned seed = 1; seed <= 8; ++seed)
+    for (unsigned seed = 1; seed <= 4; ++seed)
         test::check_state_round_trips<I8042>(
             [](TestBoard& b) { return std::make_unique<I8042>(b); },
             [](TestBoard& b, I8042& c, std::mt19937& random) -> std::uint64_t {

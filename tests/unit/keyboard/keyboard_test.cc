@@ -376,6 +376,12 @@ TEST_F(KeyboardTest, RepliesOvertakeKeysThatWait) {
     EXPECT_EQ(drain(), (Bytes{0xEE, 0x1C}));
 }
 
+TEST_F(KeyboardTest, NewCommandEndsTheReplyToTheOneBefore) {
+    keyboard.receive(0xF2, now);
+    keyboard.receive(0xEE, now);
+    EXPECT_EQ(drain(), Bytes{0xEE});
+}
+
 TEST_F(KeyboardTest, TypematicDefaultIs500MsThen10_9ASecond) {
     const GuestTime start = now;
     EXPECT_EQ(press(Key::A), Bytes{0x1C});

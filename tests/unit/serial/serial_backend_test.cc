@@ -70,7 +70,7 @@ TEST_F(SerialBackendTest, UnknownSpecificationsAreRefusedWithTheKnownOnes) {
 }
 
 TEST_F(SerialBackendTest, NullAndLoop) {
-    const auto nothing = make_serial_backend("null");
+    const auto nothing = make_serial_backend("none");
     nothing->send('x');
     EXPECT_FALSE(nothing->receive());
     EXPECT_FALSE(nothing->connected());
