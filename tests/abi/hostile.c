@@ -51,7 +51,7 @@ static void run_one(struct guest *g, const void *code, size_t size, struct outco
 	sregs.idtr.limit = 0x7ff;
 	sregs.gdtr.limit = 8 * 8 - 1;
 	guest_set(g, &sregs, NULL);
-	outcome->reason = guest_run(g);
+	outcome->reason = guest_run_for(g, 2000);
 	outcome->regs = guest_regs(g);
 	outcome->sregs = guest_sregs(g);
 	outcome->memory = g->ram;
@@ -102,6 +102,8 @@ static void compare(const char *name, const void *code, size_t size, unsigned in
 	int mode;
 
 	run_one(&interpreted, code, size, &expected);
+	if (expected.reason == BTVM_EXIT_DEADLINE)
+		ktap_diag("%s does not end", name);
 	for (mode = 0; mode < MODES; mode++) {
 		run_one(&guests[mode], code, size, &got);
 		different[mode] += !same(name, modes[mode].name, &expected, &got);

@@ -4,6 +4,7 @@
 #endif
 #include "vmm/interpret/mmx_native.hh"
 
+#include "vmm/base/platform.hh"
 #include "vmm/cpu/state.hh"
 
 namespace btvm {
@@ -14,6 +15,7 @@ namespace {
 template <u8 kOpcode>
 [[gnu::always_inline]] inline void run(u64& a, const u64& b) {
     FxsaveArea own;
+    platform::fpu_begin();
     asm volatile("fxsave64 %0" : "=m"(own));
     asm volatile("movq %0, %%mm0\n\t"
                  ".byte 0x0f, %c1, 0x07\n\t"
@@ -21,6 +23,7 @@ template <u8 kOpcode>
                  : "+m"(a)
                  : "i"(kOpcode), "D"(&b), "m"(b));
     asm volatile("fxrstor64 %0" ::"m"(own));
+    platform::fpu_end();
 }
 
 // Each opcode once, for the table of what is known and for the switch.
@@ -28,10 +31,12 @@ template <u8 kOpcode>
     X(0x60)                                                                                                  \
     X(0x61)                                                                                                  \
     X(0x62)                                                                                                  \
-    X(0x63) X(0x64) X(0x65) X(0x66) X(0x67) X(0x68) X(0x69) X(0x6a) X(0x6b) X(0x74) X(0x75) X(0x76) X(0xd1)  \
-        X(0xd2) X(0xd3) X(0xd5) X(0xd8) X(0xd9) X(0xdb) X(0xdc) X(0xdd) X(0xdf) X(0xe1) X(0xe2) X(0xe5)      \
-            X(0xe8) X(0xe9) X(0xeb) X(0xec) X(0xed) X(0xef) X(0xf1) X(0xf2) X(0xf3) X(0xf5) X(0xf8) X(0xf9)  \
-                X(0xfa) X(0xfc) X(0xfd) X(0xfe)
+    X(0x63)                                                                                                  \
+    X(0x64)                                                                                                  \
+    X(0x65) X(0x66) X(0x67) X(0x68) X(0x69) X(0x6a) X(0x6b) X(0x74) X(0x75) X(0x76) X(0xd1) X(0xd2) X(0xd3)  \
+        X(0xd5) X(0xd8) X(0xd9) X(0xdb) X(0xdc) X(0xdd) X(0xdf) X(0xe1) X(0xe2) X(0xe5) X(0xe8) X(0xe9)      \
+            X(0xeb) X(0xec) X(0xed) X(0xef) X(0xf1) X(0xf2) X(0xf3) X(0xf5) X(0xf8) X(0xf9) X(0xfa) X(0xfc)  \
+                X(0xfd) X(0xfe)
 #define BTVM_KNOWN(opcode) case opcode:
 #define BTVM_RUN(opcode)                                                                                     \
     case opcode: run<opcode>(a, b); break;

@@ -18,6 +18,7 @@ bool Execution::string_instruction() {
 
     // With TF set each iteration is followed by its trap (SDM Vol. 3B 17.3.1.4).
     u32 slice = flag(eflags::kTf) || !owner_.rep_slice ? 1 : owner_.rep_slice;
+    bool progress = false;
     const bool compares = (in_.opcode & 0xf6) == 0xa6; // CMPS, SCAS: stop on ZF
     while (u32 left = reg(Rcx, in_.address_size)) {
         if (!slice) {
@@ -29,7 +30,15 @@ bool Execution::string_instruction() {
             slice -= done;
             continue;
         }
-        if (!string_iteration(size)) return false;
+        if (!string_iteration(size)) {
+            if (!io_ || !progress) return false;
+            // Userland is needed for the next element, but this one is done: end the step here, so that there
+            // is a boundary at which an interrupt may come, and ask again in the next step.
+            io_ = false;
+            again_ = true;
+            return true;
+        }
+        progress = true;
         count_down(1);
         slice--;
         if (compares && flag(eflags::kZf) != (in_.rep == RepPrefix::Rep)) return true;

@@ -5,6 +5,7 @@
 #endif
 #include "vmm/interpret/x87_native.hh"
 
+#include "vmm/base/platform.hh"
 #include "vmm/cpu/registers.hh"
 
 namespace btvm {
@@ -27,12 +28,14 @@ public:
         // Reserved bits in MXCSR would fault; the guest's is of no use here.
         guest_.bytes[kMxcsr] = 0x80;
         guest_.bytes[kMxcsr + 1] = 0x1f;
+        platform::fpu_begin();
         asm volatile("fxsave64 %0" : "=m"(own_));
         asm volatile("fxrstor %0" ::"m"(guest_));
     }
     ~GuestX87() {
         asm volatile("fxsave %0" : "=m"(guest_));
         asm volatile("fxrstor64 %0" ::"m"(own_));
+        platform::fpu_end();
         __builtin_memcpy(image_.bytes, guest_.bytes, kStatusBytes);
         __builtin_memcpy(image_.bytes + kRegisters, guest_.bytes + kRegisters, kRegisterBytes);
     }

@@ -15,7 +15,8 @@ public:
     void run(u32 steps) {
         for (u32 i = 0; i < steps; i++) {
             if (i % 50 == 0) new_state();
-            inputs.push_back(static_cast<u32>(rng_()));
+            inputs = {static_cast<u32>(rng_())};
+            outputs.clear();
             const StepStatus status = step();
             if (status == StepStatus::Halted && (rng_() & 1))
                 (void)interpreter.deliver({Event::Kind::External, static_cast<u8>(rng_()), false, 0});

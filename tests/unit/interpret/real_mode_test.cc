@@ -169,13 +169,18 @@ TEST_F(RealMode, StringPorts) {
     cpu.gpr[Rcx] = 3;
     inputs = {0x1111, 0x2222, 0x3333};
     ASSERT_EQ(step(), StepStatus::Completed);
+    EXPECT_EQ(cpu.gpr[Rcx], 2u) << "an instruction boundary after each element that userland gave";
+    EXPECT_EQ(cpu.rip, kAt);
+    while (cpu.rip == kAt)
+        ASSERT_EQ(step(), StepStatus::Completed);
     EXPECT_EQ(cpu.rip, kAt + 2u);
     EXPECT_EQ(load<u32>(0x4000), 0x22221111u);
     EXPECT_EQ(load<u16>(0x4004), 0x3333);
     EXPECT_EQ(cpu.gpr[Rdi], 0x4006u);
     cpu.gpr[Rcx] = 2;
     cpu.gpr[Rsi] = 0x4000;
-    ASSERT_EQ(step(), StepStatus::Completed);
+    while (cpu.rip == kAt + 2u)
+        ASSERT_EQ(step(), StepStatus::Completed);
     EXPECT_EQ(outputs, (std::vector<Output>{{0x1f0, 1, 0x11}, {0x1f0, 1, 0x11}}));
 }
 
