@@ -11,6 +11,8 @@ RELEASE := $(shell uname -r)
 MAKEFLAGS += --no-print-directory
 JOBS ?= $(shell nproc)
 IMAGE ?= build/guests/grub-floppy.img
+# What the screen must show before `make run` without a terminal prints it.
+UNTIL ?= $(if $(filter build/guests/grub-floppy.img,$(IMAGE)),grub>)
 PREFIX ?= /usr/local
 KERNEL ?= standard
 
@@ -63,7 +65,7 @@ build/guests/pm_loop.img: $(wildcard guest-images/bootsectors/*)
 # --- running ---
 
 run: deps userland module-test-host guests
-	@tests/host/run-guest --kernel $(KERNEL) $(IMAGE)
+	@tests/host/run-guest --kernel $(KERNEL) $(if $(UNTIL),--until '$(UNTIL)') $(IMAGE)
 
 # --- testing ---
 

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 
-#define RUN_MS 700
+#define RUN_MS 500
 
 GUEST_CODE32(tight, "1: jmp 1b");
 GUEST_CODE32(traced, "1: call 2f\n jmp 1b\n 2: pushf\n popf\n ret");
@@ -147,7 +147,7 @@ static void check_nmis(void)
 		const uint64_t began = monotonic_ns();
 
 		guest_create(&g, &config);
-		while (monotonic_ns() - began < 1500000000ull) {
+		while (monotonic_ns() - began < 1000000000ull) {
 			guest_start_flat(&g, count, count_end - count);
 			rounds++;
 			good += guest_run(&g) == BTVM_EXIT_HALTED && guest_regs(&g).gpr[0] == 200010000;
@@ -159,7 +159,7 @@ static void check_nmis(void)
 	seen = interrupts("NMI:") - before;
 	ktap_diag("%lu NMIs, %llu of them out of the guest world; %d of %d results right", seen, (unsigned long long)in_guest, good,
 		  rounds);
-	ktap_result(seen > 20 && in_guest > 0 && good == rounds, "NMIs of the host while a guest runs");
+	ktap_result(seen > 10 && in_guest > 0 && good == rounds, "NMIs of the host while a guest runs");
 }
 
 int main(void)

@@ -117,6 +117,20 @@ static void check_order(int system, int vm)
 	close(empty);
 }
 
+/* All slots together have a limit too. The large one is never touched: that it is too much is known before. */
+static void check_sum(int system)
+{
+	const uint64_t user = (uintptr_t)memory;
+	const int vm = new_vm(system);
+	bool ok = true;
+	int i;
+
+	for (i = 0; i < 5; i++)
+		ok &= !set_region(vm, i, 0, 4 * MIB * i, 4 * MIB, user);
+	ktap_result(ok && set_region(vm, 5, 0, 64 * MIB, 2048 * MIB, user) == ENOSPC, "too much in all slots together: ENOSPC");
+	close(vm);
+}
+
 /* The pages are charged to the caller's locked memory, and refused beyond its limit. */
 static void check_limit(int system)
 {
@@ -145,7 +159,7 @@ int main(void)
 {
 	int system, vm;
 
-	ktap_plan(21);
+	ktap_plan(22);
 	memory = mmap(NULL, 4 * MIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	system = open_btvm();
 	vm = new_vm(system);
@@ -155,6 +169,7 @@ int main(void)
 	check_overlap(vm);
 	check_order(system, vm);
 	close(vm);
+	check_sum(system);
 	check_limit(system);
 	close(system);
 	return ktap_finish();

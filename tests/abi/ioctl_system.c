@@ -2,6 +2,8 @@
 /* The system descriptor, and what no descriptor accepts: requests that do not exist, or that belong to another one. */
 #include "guest.h"
 
+#include <sys/resource.h>
+
 static int refused(int fd, unsigned long request, unsigned long argument)
 {
 	errno = 0;
@@ -137,14 +139,35 @@ static void check_files(const struct guest *g)
 	ktap_result(!mapped && errno == ENODEV, "system and VM descriptors cannot be mapped: ENODEV");
 }
 
+/* With no descriptor free nothing is made, and nothing is lost. */
+static void check_descriptors(int system)
+{
+	const int vm = ioctl(system, BTVM_CREATE_VM, 0);
+	struct rlimit limit, none;
+	bool no_vm, no_vcpu;
+	int vcpu;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = limit;
+	none.rlim_cur = vm + 1;
+	setrlimit(RLIMIT_NOFILE, &none);
+	no_vm = refused(system, BTVM_CREATE_VM, 0) == EMFILE;
+	no_vcpu = refused(vm, BTVM_CREATE_VCPU, 0) == EMFILE;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	vcpu = ioctl(vm, BTVM_CREATE_VCPU, 0);
+	ktap_result(no_vm && no_vcpu && vcpu >= 0, "no descriptor is free: EMFILE, and later it works");
+	close(vcpu);
+	close(vm);
+}
+
 static void check_permission(void)
 {
 	bool refused;
 
-	if (seteuid(1000))
+	if (setegid(1000) || seteuid(1000))
 		ktap_bail("the user cannot be changed");
 	refused = open("/dev/btvm", O_RDWR) < 0 && errno == EACCES;
-	if (seteuid(0))
+	if (seteuid(0) || setegid(0))
 		ktap_bail("the user cannot be changed back");
 	ktap_result(refused, "other users cannot open it: EACCES");
 }
@@ -153,13 +176,14 @@ int main(void)
 {
 	struct guest g;
 
-	ktap_plan(13);
+	ktap_plan(14);
 	guest_create(&g, NULL);
 	check_version(g.system);
 	check_capabilities(g.system);
 	check_owners(&g);
 	check_unknown(&g);
 	check_files(&g);
+	check_descriptors(g.system);
 	check_permission();
 	guest_destroy(&g);
 	return ktap_finish();

@@ -41,7 +41,7 @@ SNIPPET("POPF with all flags but TF and VM", "push $0x3f7ed7\n popf\n pushf\n po
 SNIPPET("POPF with IOPL 3", "push $0x3002\n popf\n pushf\n pop %eax");
 SNIPPET("POPF with NT, then IRET", "push $0x4002\n popf\n iret");
 SNIPPET("POPF with AC", "push $0x40002\n popf\n pushf\n pop %eax\n mov 0x8001, %ecx");
-SNIPPET("POPFW", "pushw $0x0fd7 & ~0x100\n popfw\n pushfw\n pop %ax");
+SNIPPET("POPFW", "pushw $0x0fd7 & ~0x100\n popfw\n pushfw\n pop %ax\n cli");
 SNIPPET("STI, PUSHF, CLI", "sti\n pushf\n cli\n pop %eax");
 SNIPPET("CLI, PUSHF", "cli\n pushf\n pop %eax");
 SNIPPET("STD and back", "std\n pushf\n cld\n pop %eax");

@@ -110,8 +110,8 @@ void Fdc::write_dor(std::uint8_t value) {
 }
 
 FloppyDrive::Rate Fdc::rate(const FloppyDrive& d) const {
-    // The Bochs BIOS, made for emulators, never chooses a rate. Real hardware would then fail with all but 250 kbit/s
-    // media; here a rate that nobody chose is the medium's own.
+    // The Bochs BIOS, made for emulators, never chooses a rate. Real hardware would then fail with all but
+    // 250 kbit/s media; here a rate that nobody chose is the medium's own.
     if (!rate_programmed_ && d.medium()) return d.medium_rate();
     return static_cast<FloppyDrive::Rate>(dsr_ & 3);
 }

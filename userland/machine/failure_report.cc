@@ -68,6 +68,17 @@ std::string exit_name(std::uint32_t reason) {
     }
 }
 
+/// BTVM_LEAVE_* of monitor/switch_context.h.
+const char* leave_name(std::uint32_t reason) {
+    switch (reason) {
+    case 0: return "a trap for the host";
+    case 1: return "the monitor asked for it";
+    case 2: return "an NMI is pending";
+    case 3: return "the monitor faulted";
+    default: return "unknown reason";
+    }
+}
+
 std::string event_text(const btvm_trace_entry& e) {
     const auto b = static_cast<std::uint64_t>(e.b), c = static_cast<std::uint64_t>(e.c);
     switch (e.kind) {
@@ -75,11 +86,12 @@ std::string event_text(const btvm_trace_entry& e) {
         return "trap      " + vector_text(e.a) +
                format(", error %" PRIx64 "h, %s %" PRIx64 "h", b, e.a == 14 ? "cr2" : "dr6", c);
     case BTVM_TRACE_ENTER: return "enter     into the guest world";
-    case BTVM_TRACE_LEAVE: return format("leave     to the host world, reason %" PRIu32, e.a);
+    case BTVM_TRACE_LEAVE:
+        return std::string("leave     to the host world: ") + leave_name(e.a) + ", " +
+               vector_text(static_cast<std::uint32_t>(b));
     case BTVM_TRACE_PLAN:
         return format("plan      %" PRIu32 " breakpoints, %" PRIx64 "h %" PRIx64 "h", e.a, b, c);
-    case BTVM_TRACE_EMULATE:
-        return format("emulate   one step, next %" PRIx64 "h", b);
+    case BTVM_TRACE_EMULATE: return format("emulate   one step, next %" PRIx64 "h", b);
     case BTVM_TRACE_EXIT: return "exit      to userland: " + exit_name(e.a);
     case BTVM_TRACE_EVENT:
         return "event     " + vector_text(e.a) + format(" delivered, error %" PRIx64 "h", b);

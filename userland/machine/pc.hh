@@ -117,7 +117,8 @@ public:
     void insert_floppy(unsigned drive, const FloppyConfig& floppy);
     void eject_floppy(unsigned drive);
 
-    /// What devices have had to say to the user since the last call: host I/O errors, where the serial port listens.
+    /// What devices have had to say to the user since the last call: host I/O errors, where the serial port
+    /// listens.
     [[nodiscard]] std::vector<std::string> take_messages();
 
 private:

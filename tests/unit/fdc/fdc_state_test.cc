@@ -174,6 +174,38 @@ TEST(FdcState, SaveAndRestoreBetweenAnyTwoOperations) {
     }
 }
 
+struct FdcStateInMotion : FdcDriver {
+    PatternFile file{1440};
+    FdcStateInMotion() { fdc.insert(0, FloppyImage::open(file.path())); }
+    /// Forgets everything and gets it back.
+    void save_and_load() {
+        const StateSection section = save_state(fdc);
+        fdc.reset();
+        load_state(fdc, section);
+    }
+};
+
+TEST_F(FdcStateInMotion, PatienceWithTheDmaControllerGoesOn) {
+    start();
+    program_dma(0x46, 0x8000, 512);
+    dma.write(0x0a, 1, 6);
+    command(transfer(0xe6, 0, 0, 0, 1, 18), 0);
+    platform.run(fdc, 150ms);
+    save_and_load();
+    EXPECT_TRUE(wait(60ms));
+    EXPECT_EQ(result(7)[1], 0x10);
+}
+
+TEST_F(FdcStateInMotion, RequestToTheProcessorStays) {
+    start(0, true);
+    command(transfer(0x66, 0, 0, 0, 1, 18), 0);
+    ASSERT_TRUE(wait());
+    save_and_load();
+    out(0x3f2, 0x3c); // drives the line anew
+    EXPECT_TRUE(irq());
+    EXPECT_EQ(in(0x3f5), pattern_sector(0)[0]);
+}
+
 TEST(FdcState, AnotherMediumIsRefused) {
     PatternFile a(1440), b(720), c(1440);
     Machine m(a.path(), b.path());

@@ -220,6 +220,16 @@ TEST_F(FdcTransfer, WrongRateOrEncodingSeesNoMarks) {
     EXPECT_EQ(complete({0x4a, 0x00})[1], 0x01);
 }
 
+TEST_F(FdcTransfer, RateNobodyChoseIsTheMediums) {
+    fdc.reset(); // the BIOS that never writes CCR
+    out(0x3f2, 0x3c);
+    ASSERT_TRUE(wait());
+    (void)command({0x08}, 2);
+    EXPECT_EQ(read_sector(0, 0, 1)[0], 0);
+    out(0x3f7, 2);
+    EXPECT_EQ(read_sector(0, 0, 1)[1], 0x01);
+}
+
 TEST_F(FdcTransfer, ReadIdMeetsEverySectorInTurn) {
     seek(0, 7);
     std::array<bool, 19> seen{};

@@ -2,6 +2,7 @@
 // and a userland that answers every port with a recorded value.
 #pragma once
 
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <initializer_list>
@@ -15,6 +16,12 @@
 #include "vmm/interrupts/pit.hh"
 
 namespace btvm::test {
+
+/// A number from the environment (BTVM_SEED, BTVM_CASES), so that a longer or another run needs no rebuild.
+inline u32 from_environment(const char* name, u32 fallback) {
+    const char* wanted = std::getenv(name);
+    return wanted ? static_cast<u32>(std::atoi(wanted)) : fallback;
+}
 
 class Machine {
 public:

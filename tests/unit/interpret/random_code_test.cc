@@ -10,7 +10,10 @@ namespace {
 
 class RandomCode : public ProtectedMachine {
 public:
-    explicit RandomCode(u32 seed) : rng_(seed) {}
+    explicit RandomCode(u32 seed) : rng_(seed) {
+        for (u32 at = 0x4000; at < 0x80000; at++)
+            if (at < kHandlers || at >= kHandlers + 0x1000) ram[at] = static_cast<u8>(rng_());
+    }
 
     void run(u32 steps) {
         for (u32 i = 0; i < steps; i++) {
@@ -111,8 +114,8 @@ private:
 };
 
 TEST(RandomCode, NeverLeavesTheArchitecture) {
-    RandomCode machine(7);
-    machine.run(150000);
+    RandomCode machine(from_environment("BTVM_SEED", 7));
+    machine.run(from_environment("BTVM_CASES", 150000));
 }
 
 } // namespace

@@ -456,14 +456,8 @@ private:
     unsigned mismatches_{};
 };
 
-u32 cases() {
-    const char* wanted = std::getenv("BTVM_CASES");
-    return wanted ? static_cast<u32>(std::atoi(wanted)) : 5000;
-}
-u32 seed(u32 fallback) {
-    const char* wanted = std::getenv("BTVM_SEED");
-    return wanted ? static_cast<u32>(std::atoi(wanted)) : fallback;
-}
+u32 cases() { return from_environment("BTVM_CASES", 5000); }
+u32 seed(u32 fallback) { return from_environment("BTVM_SEED", fallback); }
 
 TEST(Unicorn, RealMode) { Differential(false, seed(1)).run(cases()); }
 TEST(Unicorn, Protected32) { Differential(true, seed(2)).run(cases()); }
