@@ -132,13 +132,19 @@ void Tracer::note_delivery(u32 vector, u32 error) {
     world_.trace.add(BTVM_TRACE_EVENT, linear_pc(cpu_), vector, error);
 }
 
+bool Tracer::takes_nmi() const { return cpu_.nmi_pending && !cpu_.nmi_blocked && !cpu_.interrupt_shadow; }
+
+bool Tracer::takes_interrupt() const {
+    return (cpu_.rflags & eflags::kIf) && !cpu_.interrupt_shadow && world_.pic.pending();
+}
+
 Tracer::Stepped Tracer::take_events() {
     Event event;
-    if (cpu_.nmi_pending && !cpu_.nmi_blocked && !cpu_.interrupt_shadow) {
+    if (takes_nmi()) {
         cpu_.nmi_pending = 0;
         event.kind = Event::Kind::Nmi;
         event.vector = static_cast<u8>(Vector::Nmi);
-    } else if ((cpu_.rflags & eflags::kIf) && !cpu_.interrupt_shadow && world_.pic.pending()) {
+    } else if (takes_interrupt()) {
         event.kind = Event::Kind::External;
         event.vector = world_.pic.acknowledge();
         world_.stats.interrupts_delivered++;

@@ -49,6 +49,8 @@ private:
     [[nodiscard]] Verdict resume();
 
     [[nodiscard]] Stepped step();
+    [[nodiscard]] bool takes_nmi() const;
+    [[nodiscard]] bool takes_interrupt() const;
     [[nodiscard]] Stepped take_events();
     [[nodiscard]] bool needs_host_fpu() const;
     [[nodiscard]] const Plan* find_plan();

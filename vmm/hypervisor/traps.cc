@@ -70,9 +70,13 @@ Verdict Tracer::on_single_step() {
     world_.stats.traced_instructions++;
     world_.native.verify_stepped = true;
     // Stepping comes before breakpoints at the same place: at the end of a plan it stands in for them.
-    const u64 pc = cpu_.rip;
-    if (running_plan().has(pc)) world_.native.plan_valid = false;
-    return proceed();
+    if (running_plan().has(cpu_.rip)) {
+        world_.native.plan_valid = false;
+        return proceed();
+    }
+    if (takes_nmi() || takes_interrupt()) return proceed();
+    // On with the next step: the frame and the debug registers are as this one left them, TF included.
+    return verified() ? Verdict::Resume : leave(HostRequest::Error);
 }
 
 Verdict Tracer::on_page_fault() {

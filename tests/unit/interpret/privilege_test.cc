@@ -293,6 +293,17 @@ TEST_F(Privilege, IoPermissionBitmap) {
     EXPECT_EQ(cpu.rip, kCode + 3);
     (void)step();
     expect_fault(Vector::GeneralProtection, 0, kCode + 3);
+    // Two bytes of the map are read for any port: both must lie within the limit.
+    go(3);
+    cpu.gpr[Rdx] = 0x40;
+    cpu.tr.limit = 0x68 + 8;
+    (void)step();
+    expect_fault(Vector::GeneralProtection, 0);
+    cpu.tr.limit++;
+    go(3);
+    cpu.gpr[Rdx] = 0x40;
+    ASSERT_EQ(step(), StepStatus::Completed);
+    EXPECT_EQ(vector(), -1);
     go(3);
     cpu.rflags |= eflags::kIopl;
     ASSERT_EQ(step(), StepStatus::Completed);

@@ -56,7 +56,8 @@ TEST_F(Tasks, CallNestsAndIretReturns) {
     EXPECT_EQ(cpu.rflags, eflags::kFixed1 | eflags::kIf);
     EXPECT_EQ(type(kTssSelector), 11);
     EXPECT_EQ(type(kTss2Selector), 9);
-    // The other task goes on where it was, its NT cleared.
+    EXPECT_FALSE(load<u32>(kTss2 + 0x24) & eflags::kNt) << "cleared in the image of the task that returned";
+    // The other task goes on where it was.
     cpu.rip = kCode;
     ASSERT_EQ(step(), StepStatus::Completed);
     EXPECT_EQ(cpu.rip, kOther + 1);
