@@ -54,10 +54,10 @@ struct FatalError {
 
 /// Native execution of guest kernel code.
 struct NativeState {
-    u64 plan_offset{};     ///< Of the plan in use, from the World's first byte: in the plan cache, or `fresh`.
-    Plan fresh{};          ///< The last plan made.
-    bool plan_valid{};     ///< The plan covers cpu.rip and the debug registers hold it.
-    bool fpu_wanted{};     ///< The host loads the guest's FPU registers at each entry.
+    u64 plan_offset{}; ///< Of the plan in use, from the World's first byte: in the plan cache, or `fresh`.
+    Plan fresh{};      ///< The last plan made.
+    bool plan_valid{}; ///< The plan covers cpu.rip and the debug registers hold it.
+    bool fpu_wanted{}; ///< The host loads the guest's FPU registers at each entry.
     bool verify_stepped{}; ///< Verify mode: the instruction at verify_from has just been single-stepped.
     u64 verify_from{};
 };

@@ -1,5 +1,6 @@
-// What a device is to the machine: something driven only by port reads, port writes, DMA and time. A device raises
-// interrupt lines and reaches memory through the Platform it was given, and declares its state once, field by field.
+// What a device is to the machine: something driven only by port reads, port writes, DMA and time. A device
+// raises interrupt lines and reaches memory through the Platform it was given, and declares its state once,
+// field by field.
 #pragma once
 
 #include <chrono>
@@ -11,7 +12,8 @@
 
 namespace btvm {
 
-class StateArchive; // userland/devices/state.hh: saving, loading, printing and comparing derive from describe()
+class StateArchive; // userland/devices/state.hh: saving, loading, printing and comparing derive from
+                    // describe()
 
 /// Guest time since power-on. Stands still while the guest is paused.
 using GuestTime = std::chrono::nanoseconds;
@@ -51,8 +53,8 @@ public:
     [[nodiscard]] virtual std::vector<PortRange> ports() const = 0;
     /// Power-on or bus reset.
     virtual void reset() = 0;
-    /// One access of `size` bytes (1, 2 or 4). The bus splits what a device does not take whole: by default a device
-    /// sees bytes only (see takes_words).
+    /// One access of `size` bytes (1, 2 or 4). The bus splits what a device does not take whole: by default a
+    /// device sees bytes only (see takes_words).
     virtual std::uint32_t read(std::uint16_t port, unsigned size) = 0;
     virtual void write(std::uint16_t port, unsigned size, std::uint32_t value) = 0;
     /// True if 16- and 32-bit accesses to this port reach read() and write() whole.

@@ -23,7 +23,8 @@ inline u64 read_tsc() {
     return static_cast<u64>(high) << 32 | low;
 }
 
-/// Drops one page's translation. Outside the guest world its tables are not loaded, and entering loads CR3 anyway.
+/// Drops one page's translation. Outside the guest world its tables are not loaded, and entering loads CR3
+/// anyway.
 inline void invalidate_page([[maybe_unused]] GuestLinear at) {
 #if defined(BTVM_MONITOR)
     asm volatile("invlpg (%0)" ::"r"(at.value) : "memory");
@@ -56,8 +57,8 @@ inline void write_dr7([[maybe_unused]] u64 value) {
 #endif
 }
 
-/// Brackets whatever uses the x87, MMX or SSE registers outside the guest's own native execution. In the monitor such
-/// instructions are never interpreted: they are left to the host world.
+/// Brackets whatever uses the x87, MMX or SSE registers outside the guest's own native execution. In the
+/// monitor such instructions are never interpreted: they are left to the host world.
 inline void fpu_begin() {
 #if defined(BTVM_MODULE)
     btvm_host_fpu_begin();

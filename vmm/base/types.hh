@@ -1,10 +1,10 @@
-// The vocabulary of addresses. Guest-linear, guest-physical and host-physical addresses are three types that do
-// not convert into each other by accident: only a page walk turns one into the next.
+// The vocabulary of addresses. Guest-linear, guest-physical and host-physical addresses are three types that
+// do not convert into each other by accident: only a page walk turns one into the next.
 //
-// vmm/ is compiled three times: into the monitor (position independent, ring 0 in the guest world), into the kernel
-// module, and hosted for tests and tools. So nothing in it may use the C library, static constructors, virtual
-// functions or constant tables of pointers (each would need a dynamic relocation in the monitor), floating point, or
-// allocation.
+// vmm/ is compiled three times: into the monitor (position independent, ring 0 in the guest world), into the
+// kernel module, and hosted for tests and tools. So nothing in it may use the C library, static constructors,
+// virtual functions or constant tables of pointers (each would need a dynamic relocation in the monitor),
+// floating point, or allocation.
 #pragma once
 
 #include <compare>

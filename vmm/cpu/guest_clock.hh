@@ -1,5 +1,5 @@
-// Guest time in nanoseconds, read from the TSC alike in both worlds. The host anchors it at each of its turns, so an
-// error of the TSC's rate never accumulates.
+// Guest time in nanoseconds, read from the TSC alike in both worlds. The host anchors it at each of its
+// turns, so an error of the TSC's rate never accumulates.
 #pragma once
 
 #include "vmm/base/types.hh"

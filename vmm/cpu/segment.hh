@@ -1,12 +1,13 @@
-// Segment registers with their hidden part, and descriptors as they lie in the GDT, LDT and IDT (SDM Vol. 3A 3.4-3.5).
+// Segment registers with their hidden part, and descriptors as they lie in the GDT, LDT and IDT (SDM Vol.
+// 3A 3.4-3.5).
 #pragma once
 
 #include "vmm/base/types.hh"
 
 namespace btvm {
 
-/// The access rights of a descriptor, laid out as LAR shows them shifted right by 8: bits 0-7 are the type byte
-/// (type, S, DPL, P), bits 12-15 are AVL, L, D/B and G (SDM Vol. 3A 3.4.5). Bits 8-11 are zero.
+/// The access rights of a descriptor, laid out as LAR shows them shifted right by 8: bits 0-7 are the type
+/// byte (type, S, DPL, P), bits 12-15 are AVL, L, D/B and G (SDM Vol. 3A 3.4.5). Bits 8-11 are zero.
 struct AccessRights {
     u16 value{};
 
@@ -30,7 +31,8 @@ struct AccessRights {
 /// A segment register: the visible selector and the hidden descriptor cache.
 struct Segment {
     u64 base{};
-    u32 limit{}; ///< In bytes, granularity already applied: the last valid offset (first invalid one below, expand-down).
+    u32 limit{}; ///< In bytes, granularity already applied: the last valid offset (first invalid one below,
+                 ///< expand-down).
     u16 selector{};
     AccessRights access{};
 
@@ -56,14 +58,18 @@ struct Descriptor {
     [[nodiscard]] constexpr u32 base() const {
         return static_cast<u32>((raw >> 16 & 0xffffff) | (raw >> 32 & 0xff000000));
     }
-    [[nodiscard]] constexpr AccessRights access() const { return AccessRights{static_cast<u16>(raw >> 40 & 0xf0ff)}; }
+    [[nodiscard]] constexpr AccessRights access() const {
+        return AccessRights{static_cast<u16>(raw >> 40 & 0xf0ff)};
+    }
     /// The limit in bytes, granularity applied.
     [[nodiscard]] constexpr u32 limit() const {
         const u32 field = static_cast<u32>((raw & 0xffff) | (raw >> 32 & 0xf0000));
         return access().granularity() ? (field << 12 | 0xfff) : field;
     }
     /// The register contents that loading this descriptor through `selector` gives.
-    [[nodiscard]] constexpr Segment segment(u16 selector) const { return {base(), limit(), selector, access()}; }
+    [[nodiscard]] constexpr Segment segment(u16 selector) const {
+        return {base(), limit(), selector, access()};
+    }
 };
 static_assert(sizeof(Descriptor) == 8);
 

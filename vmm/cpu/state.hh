@@ -1,5 +1,5 @@
-// The guest's processor as the guest believes it to be. One instance lies in the world's shared state and is read and
-// written by the monitor, the module and the interpreter alike.
+// The guest's processor as the guest believes it to be. One instance lies in the world's shared state and is
+// read and written by the monitor, the module and the interpreter alike.
 #pragma once
 
 #include "vmm/cpu/registers.hh"
@@ -47,29 +47,32 @@ struct CpuState {
     u64 tsc_offset{};   ///< Guest TSC = host TSC + this.
 
     Activity activity{Activity::Running};
-    /// Until the next instruction is done (SDM Vol. 3A 6.8.3): 1 after STI, 3 after MOV SS or POP SS, which hold back
-    /// debug exceptions too.
+    /// Until the next instruction is done (SDM Vol. 3A 6.8.3): 1 after STI, 3 after MOV SS or POP SS, which
+    /// hold back debug exceptions too.
     u8 interrupt_shadow{};
-    u8 nmi_blocked{};      ///< From NMI delivery to the next IRET.
+    u8 nmi_blocked{}; ///< From NMI delivery to the next IRET.
     u8 nmi_pending{};
     u8 a20_mask_off{}; ///< 1: address line 20 is forced to 0.
     u8 reserved[3]{};
 
     FxsaveArea fpu{};
 
-    /// Current privilege level as the guest sees it: SS.DPL, as the processor keeps it (0 in real mode, 3 in v86).
+    /// Current privilege level as the guest sees it: SS.DPL, as the processor keeps it (0 in real mode, 3 in
+    /// v86).
     [[nodiscard]] constexpr u8 cpl() const { return seg[Ss].access.dpl(); }
     [[nodiscard]] constexpr bool protected_mode() const { return cr0 & cr0::kPe; }
     [[nodiscard]] constexpr bool paging() const { return cr0 & cr0::kPg; }
     [[nodiscard]] constexpr bool v86() const { return protected_mode() && (rflags & eflags::kVm); }
     /// Real-address mode or v86: selectors are paragraph numbers.
-    [[nodiscard]] constexpr bool real_addressing() const { return !protected_mode() || (rflags & eflags::kVm); }
+    [[nodiscard]] constexpr bool real_addressing() const {
+        return !protected_mode() || (rflags & eflags::kVm);
+    }
     [[nodiscard]] constexpr bool code32() const { return seg[Cs].access.default_big(); }
     [[nodiscard]] constexpr bool stack32() const { return seg[Ss].access.default_big(); }
 };
 
-/// The processor after RESET or INIT (SDM Vol. 3A table 9-1): real mode at F000:FFF0 with CS.base = FFFF0000h.
-/// Keeps nothing but the TSC offset and the A20 line.
+/// The processor after RESET or INIT (SDM Vol. 3A table 9-1): real mode at F000:FFF0 with CS.base =
+/// FFFF0000h. Keeps nothing but the TSC offset and the A20 line.
 void reset(CpuState& cpu);
 
 } // namespace btvm

@@ -216,8 +216,8 @@ Verdict Tracer::proceed() {
     }
 }
 
-// A plan stays where it is while it runs: the cache replaces entries only when the next plan is made. Its place
-// is kept as a distance, which is the same in both worlds.
+// A plan stays where it is while it runs: the cache replaces entries only when the next plan is made. Its
+// place is kept as a distance, which is the same in both worlds.
 const Plan& Tracer::running_plan() const {
     return *reinterpret_cast<const Plan*>(reinterpret_cast<const u8*>(&world_) + world_.native.plan_offset);
 }

@@ -56,7 +56,6 @@ private:
     enum class Mode : u8 { Read, Write };
 
     // Faults
-    // ------------------------------------------------------------------------------------------------------
     bool fault(Vector v) {
         fault_ = {Event::Kind::Exception, static_cast<u8>(v), false, 0};
         return false;
@@ -69,7 +68,6 @@ private:
     bool general_protection(u32 error = 0) { return fault(Vector::GeneralProtection, error); }
 
     // Registers
-    // ---------------------------------------------------------------------------------------------------
     [[nodiscard]] u32 reg(unsigned n, unsigned size) const {
         if (size == 4) return static_cast<u32>(cpu_.gpr[n]);
         if (size == 2) return static_cast<u16>(cpu_.gpr[n]);
@@ -94,7 +92,6 @@ private:
     [[nodiscard]] unsigned wide(unsigned w) const { return w & 1 ? in_.operand_size : 1; }
 
     // Memory (memory_access.cc)
-    // --------------------------------------------------------------------------------------
     [[nodiscard]] bool check_segment(const Segment& s, u32 offset, u32 size, Mode mode, Vector v, u32 error);
     [[nodiscard]] bool resolve(u32 linear, u32 size, Mode mode, bool user, MemoryRef& out);
     [[nodiscard]] bool data_ref(SegReg s, u32 offset, u32 size, Mode mode, MemoryRef& out);
@@ -130,7 +127,6 @@ private:
     }
 
     // Operands (operand.cc)
-    // --------------------------------------------------------------------------------------------
     [[nodiscard]] u32 effective_offset(SegReg& segment) const;
     [[nodiscard]] SegReg override_or(SegReg s) const {
         return in_.segment == kNoSegment ? s : SegReg(in_.segment);
@@ -149,7 +145,6 @@ private:
     [[nodiscard]] bool read_far_pointer(FarPointer& out);
 
     // Fetch and dispatch (step.cc, one_byte.cc, two_byte.cc)
-    // ---------------------------------------------------------
     [[nodiscard]] bool fetch();
     [[nodiscard]] bool fetch_slow(u32 linear, u32 limit_room);
     [[nodiscard]] bool lock_allowed() const;
@@ -160,7 +155,6 @@ private:
     [[nodiscard]] StepStatus finish_traps(bool single_step);
 
     // Arithmetic (arithmetic.cc, bit_operations.cc, decimal.cc)
-    // ------------------------------------------------------
     [[nodiscard]] bool alu_rm_reg(unsigned operation);
     [[nodiscard]] bool alu_reg_rm(unsigned operation);
     [[nodiscard]] bool alu_accumulator(unsigned operation);
@@ -187,7 +181,6 @@ private:
     void ascii_adjust_divide();
 
     // Stack (stack.cc)
-    // -------------------------------------------------------------------------------------------------
     [[nodiscard]] bool push(u32 value, u32 size);
     /// Reads the stack slot `skip` bytes above the top without moving the stack pointer.
     [[nodiscard]] bool peek(u32 skip, u32 size, u32& out);
@@ -204,8 +197,7 @@ private:
     /// Writes the flags a POPF or IRET at this privilege may change.
     void write_flags(u32 value, u32 size, unsigned cpl, bool from_v86);
 
-    // String instructions (string.cc, string_io.cc)
-    // ----------------------------------------------------------------
+    // String instructions and ports (string.cc, port_io.cc)
     [[nodiscard]] bool string_instruction();
     [[nodiscard]] bool string_iteration(unsigned size);
     [[nodiscard]] u32 bulk_iterations(unsigned size, u32 wanted);
@@ -219,7 +211,6 @@ private:
     [[nodiscard]] bool in_out();
 
     // Near control transfers (control.cc)
-    // -------------------------------------------------------------------------------
     [[nodiscard]] bool jump_near(u32 target);
     [[nodiscard]] bool jump_relative();
     [[nodiscard]] bool call_near(u32 target);
@@ -228,7 +219,6 @@ private:
     [[nodiscard]] bool software_interrupt(Event::Kind kind, u8 vector);
 
     // Segments (segment_load.cc)
-    // -------------------------------------------------------------------------------------
     [[nodiscard]] bool read_descriptor(u16 selector, Descriptor& out, u32& linear, Vector v, u32 error);
     [[nodiscard]] bool read_descriptor(u16 selector, Descriptor& out, u32& linear,
                                        Vector v = Vector::GeneralProtection) {
@@ -247,8 +237,7 @@ private:
         code.selector = static_cast<u16>((code.selector & ~3) | cpl);
     }
 
-    // Far transfers (far_transfer.cc, far_return.cc, call_gate.cc)
-    // ----------------------------------------------------
+    // Far transfers (far_transfer.cc, far_return.cc)
     [[nodiscard]] bool jump_far(const FarPointer& to);
     [[nodiscard]] bool call_far(const FarPointer& to);
     [[nodiscard]] bool prepare_code(const Descriptor& d, u16 selector, unsigned cpl, bool far_jump);
@@ -264,7 +253,6 @@ private:
     [[nodiscard]] bool return_from_task();
 
     // Events (event_delivery.cc)
-    // ---------------------------------------------------------------------------------------
     [[nodiscard]] bool enter_handler(const Event& event, u32 return_ip);
     [[nodiscard]] bool enter_real(const Event& event, u32 return_ip);
     [[nodiscard]] bool enter_protected(const Event& event, u32 return_ip);
@@ -273,13 +261,11 @@ private:
     [[nodiscard]] bool inner_stack(unsigned cpl, u32 ext, Segment& ss, u32& sp);
 
     // Tasks (task_switch.cc)
-    // -------------------------------------------------------------------------------------------
     enum class TaskReason : u8 { Jump, Call, Return, Event };
     [[nodiscard]] bool switch_task(u16 selector, Descriptor d, u32 at, TaskReason reason, u32 return_ip,
                                    u32 ext, const Event* event = nullptr);
 
-    // System (system.cc, system_registers.cc, model_specific.cc, debug.cc)
-    // -------------------------------------------
+    // System (system.cc, system_registers.cc, debug.cc)
     [[nodiscard]] bool privileged() {
         if (cpu_.cpl() == 0) return true;
         return general_protection();
@@ -312,8 +298,7 @@ private:
     void watch_range(u32 first, u32 size, unsigned kinds);
     void invalidate_translations() { owner_.translations_changed = true; }
 
-    // Floating point (x87.cc, x87_environment.cc, fxsave.cc)
-    // ---------------------------------------------------------
+    // Floating point (x87.cc, x87_environment.cc, mmx.cc)
     [[nodiscard]] bool x87();
     [[nodiscard]] bool wait();
     [[nodiscard]] bool group_0fae();

@@ -27,16 +27,13 @@ template <u8 kOpcode>
 }
 
 // Each opcode once, for the table of what is known and for the switch.
-#define BTVM_MMX_OPCODES(X)                                                                                  \
-    X(0x60)                                                                                                  \
-    X(0x61)                                                                                                  \
-    X(0x62)                                                                                                  \
-    X(0x63)                                                                                                  \
-    X(0x64)                                                                                                  \
-    X(0x65) X(0x66) X(0x67) X(0x68) X(0x69) X(0x6a) X(0x6b) X(0x74) X(0x75) X(0x76) X(0xd1) X(0xd2) X(0xd3)  \
-        X(0xd5) X(0xd8) X(0xd9) X(0xdb) X(0xdc) X(0xdd) X(0xdf) X(0xe1) X(0xe2) X(0xe5) X(0xe8) X(0xe9)      \
-            X(0xeb) X(0xec) X(0xed) X(0xef) X(0xf1) X(0xf2) X(0xf3) X(0xf5) X(0xf8) X(0xf9) X(0xfa) X(0xfc)  \
-                X(0xfd) X(0xfe)
+// clang-format off
+#define BTVM_MMX_OPCODES(X) \
+    X(0x60) X(0x61) X(0x62) X(0x63) X(0x64) X(0x65) X(0x66) X(0x67) X(0x68) X(0x69) X(0x6a) \
+    X(0x6b) X(0x74) X(0x75) X(0x76) X(0xd1) X(0xd2) X(0xd3) X(0xd5) X(0xd8) X(0xd9) X(0xdb) \
+    X(0xdc) X(0xdd) X(0xdf) X(0xe1) X(0xe2) X(0xe5) X(0xe8) X(0xe9) X(0xeb) X(0xec) X(0xed) \
+    X(0xef) X(0xf1) X(0xf2) X(0xf3) X(0xf5) X(0xf8) X(0xf9) X(0xfa) X(0xfc) X(0xfd) X(0xfe)
+// clang-format on
 #define BTVM_KNOWN(opcode) case opcode:
 #define BTVM_RUN(opcode)                                                                                     \
     case opcode: run<opcode>(a, b); break;

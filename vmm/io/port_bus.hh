@@ -1,6 +1,7 @@
-// The guest's I/O ports as the core sees them. PIC, PIT and port 61h live in the core; every other port belongs to
-// userland, and an access to it ends in an exit: the instruction is left undone, userland answers, and the instruction
-// is executed again and finds the answer waiting. So an access can be frozen, saved and restored at any point.
+// The guest's I/O ports as the core sees them. PIC, PIT and port 61h live in the core; every other port
+// belongs to userland, and an access to it ends in an exit: the instruction is left undone, userland answers,
+// and the instruction is executed again and finds the answer waiting. So an access can be frozen, saved and
+// restored at any point.
 #pragma once
 
 #include "vmm/base/types.hh"

@@ -23,7 +23,9 @@ public:
     /// How many entries are there, at most kEntries.
     [[nodiscard]] u32 size() const { return next_ < kEntries ? static_cast<u32>(next_) : kEntries; }
     /// The `index`-th newest entry, 0 being the newest; index < size().
-    [[nodiscard]] const btvm_trace_entry& newest(u32 index) const { return entries_[(next_ - 1 - index) % kEntries]; }
+    [[nodiscard]] const btvm_trace_entry& newest(u32 index) const {
+        return entries_[(next_ - 1 - index) % kEntries];
+    }
 
 private:
     u64 next_{};
