@@ -132,8 +132,11 @@ SYM_INNER_LABEL(btvm_enter_window, SYM_L_GLOBAL)
 	movzwl	CTX_gs(%rdi), %eax
 	mov	%eax, %gs
 
-	/* RSP is at context->frame: load the guest's registers and go. */
 SYM_INNER_LABEL(btvm_enter_window_end, SYM_L_GLOBAL)
+	/* RSP is at context->frame, RDI the context: load the guest's registers and go, unless an NMI came in. */
+btvm_resume_check:
+	cmpq	$0, CTX_pending(%rdi)
+	jne	btvm_leave_pending
 btvm_resume:
 	pop	%rax
 	pop	%rcx
@@ -153,6 +156,11 @@ btvm_resume:
 	pop	%r15
 	add	$16, %rsp
 	iretq
+btvm_resume_end:
+
+btvm_leave_pending:
+	movq	$BTVM_LEAVE_NMI_PENDING, CTX_leave_reason(%rdi)
+	jmp	btvm_leave
 
 	.macro PUSH_REGISTERS
 	push	%r15
@@ -204,10 +212,7 @@ btvm_trap:
 	lea	CTX_frame(%rdi), %rsp
 	test	%eax, %eax
 	jnz	4f
-	cmpq	$0, CTX_pending(%rdi)
-	je	btvm_resume
-	movq	$BTVM_LEAVE_NMI_PENDING, CTX_leave_reason(%rdi)
-	jmp	btvm_leave
+	jmp	btvm_resume_check
 2:	mov	%dr6, %rax
 	mov	%rax, CTX_trap_dr6(%rdi)
 	mov	$0xffff0ff0, %eax
@@ -294,7 +299,16 @@ SYM_CODE_END(btvm_world_switch)
 /*
  * NMI and #MC. From ring 3 leave the guest world, and the host raises the vector again. At ring 0 only note it: in the
  * switch windows RDI is the context (the stack may be the host's), in the monitor the stack tells.
+ *
+ * No IRET until the host has raised it: an IRET lets the next NMI in (SDM Vol. 3A 6.7.1), and Linux's handler, entered by
+ * INT 2, loses its return address to one that comes within its first instructions. So the way back from ring 0 is RET. From
+ * the instructions that load the guest's registers there is no way back: they end in an IRET, and the frame is whole still.
+ * The first words below the processor's frame are skipped: on the host's NMI stack they are Linux's.
  */
+#define URGENT_SKIP 256
+#define URGENT_RIP (URGENT_SKIP + 16)
+#define URGENT_RFLAGS (URGENT_RIP + 16)
+#define URGENT_RSP (URGENT_RIP + 24)
 	.macro URGENT name, vector, bit
 	.balign 16
 SYM_CODE_START(\name)
@@ -316,15 +330,19 @@ SYM_CODE_START(\name)
 	/* Off the IST stack before CR3 and TSS go: a nested one would start at its top. */
 	lea	CTX_frame(%rdi), %rsp
 	jmp	btvm_leave
-1:	push	%rbx
+1:	lea	-URGENT_SKIP(%rsp), %rsp
+	push	%rbx
 	push	%rcx
-	mov	16(%rsp), %rcx
+	mov	URGENT_RIP(%rsp), %rcx
 	lea	btvm_enter_window(%rip), %rbx
 	cmp	%rbx, %rcx
 	jb	2f
 	lea	btvm_enter_window_end(%rip), %rbx
 	cmp	%rbx, %rcx
 	jb	3f
+	lea	btvm_resume_end(%rip), %rbx
+	cmp	%rbx, %rcx
+	jb	6f
 	lea	btvm_leave_window(%rip), %rbx
 	cmp	%rbx, %rcx
 	jb	2f
@@ -333,13 +351,26 @@ SYM_CODE_START(\name)
 	jb	3f
 2:	FIND_CONTEXT %rbx
 	orq	$\bit, CTX_pending(%rbx)
-	pop	%rcx
-	pop	%rbx
-	iretq
+	jmp	5f
 3:	orq	$\bit, CTX_pending(%rdi)
-	pop	%rcx
+	/* RFLAGS, RIP and RBX go below the interrupted stack pointer: nothing in these worlds has a red zone. */
+5:	mov	URGENT_RSP(%rsp), %rbx
+	mov	%rcx, -8(%rbx)
+	mov	URGENT_RFLAGS(%rsp), %rcx
+	mov	%rcx, -16(%rbx)
+	mov	8(%rsp), %rcx
+	mov	%rcx, -24(%rbx)
+	mov	(%rsp), %rcx
+	lea	-24(%rbx), %rsp
 	pop	%rbx
-	iretq
+	popfq
+	ret
+	int3
+6:	FIND_CONTEXT %rdi
+	orq	$\bit, CTX_pending(%rdi)
+	lea	CTX_frame(%rdi), %rsp
+	cld
+	jmp	btvm_leave_pending
 SYM_CODE_END(\name)
 	.endm
 	URGENT btvm_nmi, 2, 1

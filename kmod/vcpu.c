@@ -166,10 +166,11 @@ static void redeliver_pending(struct btvm_switch_context *context)
 	const u64 pending = context->pending;
 
 	context->pending = 0;
-	if (pending & PENDING_MACHINE_CHECK)
-		btvm_redeliver(VECTOR_MACHINE_CHECK);
+	/* NMIs are still blocked, as Linux's handler expects; the IRET at its end, or at that of any other, ends that. */
 	if (pending & PENDING_NMI)
 		btvm_redeliver(VECTOR_NMI);
+	if (pending & PENDING_MACHINE_CHECK)
+		btvm_redeliver(VECTOR_MACHINE_CHECK);
 }
 
 static bool interrupted(struct btvm_vcpu *vcpu)

@@ -93,6 +93,7 @@ std::optional<std::string> Terminal::unusable() {
     int error = 0;
     if (::setupterm(nullptr, STDOUT_FILENO, &error) != OK)
         return "the terminal type \"" + std::string(term) + "\" (TERM) is not known here";
+    ::del_curterm(cur_term);
     return std::nullopt;
 }
 
@@ -101,7 +102,8 @@ Terminal::Terminal() {
     ::tcgetattr(STDIN_FILENO, &restore_plan.before);
     set_locale();
     if (!std::getenv("ESCDELAY")) ::set_escdelay(kEscapeDelay);
-    if (!::newterm(nullptr, stdout, stdin)) throw std::runtime_error("ncurses cannot use this terminal");
+    screen_ = ::newterm(nullptr, stdout, stdin);
+    if (!screen_) throw std::runtime_error("ncurses cannot use this terminal");
     prepare_restore_plan();
     install_crash_handlers();
     terminal_taken = 1;
@@ -116,6 +118,7 @@ Terminal::Terminal() {
 
 Terminal::~Terminal() {
     ::endwin();
+    ::delscreen(screen_);
     terminal_taken = 0;
     for (const int signal : kCrashSignals)
         ::signal(signal, SIG_DFL);

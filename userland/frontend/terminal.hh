@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+struct screen; // ncurses' SCREEN
+
 namespace btvm {
 
 class Terminal {
@@ -22,6 +24,9 @@ public:
     void resized();
     [[nodiscard]] int rows() const;
     [[nodiscard]] int columns() const;
+
+private:
+    screen* screen_{};
 };
 
 } // namespace btvm

@@ -55,10 +55,16 @@ void HostedEngine::tick() {
     owed_ticks_--;
 }
 
-bool HostedEngine::interruptible() const { return (cpu_.rflags & eflags::kIf) && !cpu_.interrupt_shadow; }
+// Never between a port access's answer and the instruction that asked: it would ask, and the device act,
+// twice.
+bool HostedEngine::between_instructions() const {
+    return !cpu_.interrupt_shadow && request_.phase == PortRequest::Phase::Idle;
+}
+
+bool HostedEngine::interruptible() const { return (cpu_.rflags & eflags::kIf) && between_instructions(); }
 
 StepStatus HostedEngine::deliver_pending() {
-    if (cpu_.nmi_pending && !cpu_.nmi_blocked && !cpu_.interrupt_shadow) {
+    if (cpu_.nmi_pending && !cpu_.nmi_blocked && between_instructions()) {
         cpu_.nmi_pending = 0;
         note(BTVM_TRACE_EVENT, 2);
         return interpreter_.deliver({Event::Kind::Nmi, 2, false, 0});

@@ -50,6 +50,7 @@ private:
     void tick();
     /// Delivers an NMI or interrupt if one can be taken at this boundary.
     [[nodiscard]] StepStatus deliver_pending();
+    [[nodiscard]] bool between_instructions() const;
     [[nodiscard]] bool interruptible() const;
     /// Runs up to kSlice instructions.
     [[nodiscard]] StepStatus slice();

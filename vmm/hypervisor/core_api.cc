@@ -38,6 +38,13 @@ bool is_table(const btvm_dtable& t) {
 
 Segment from_abi(const btvm_segment& s) { return {s.base, s.limit, s.selector, AccessRights{s.access}}; }
 
+/// The processor state was set from outside: a port access under way belongs to the one before.
+void forget_request(World& world) {
+    world.port_request = {};
+    world.request = HostRequest::None;
+    world.native.plan_valid = false;
+}
+
 /// What is cached of guest code and its mapping no longer holds.
 void forget_mappings(World& world) {
     world.shadow.flush(world.host.shadow);
@@ -135,7 +142,7 @@ void btvm_core_set_regs(btvm_world* w, const btvm_regs* regs) {
         world.cpu.gpr[i] = i < 8 ? regs->gpr[i] & 0xffffffff : 0;
     world.cpu.rip = regs->rip & 0xffffffff;
     world.cpu.rflags = (regs->rflags & eflags::kAll) | eflags::kFixed1;
-    world.native.plan_valid = false;
+    forget_request(world);
 }
 
 void btvm_core_get_sregs(const btvm_world* w, btvm_sregs* out) {
@@ -189,6 +196,7 @@ int btvm_core_set_sregs(btvm_world* w, const btvm_sregs* in) {
     cpu.a20_mask_off = !in->a20_enabled;
     cpu.activity = static_cast<Activity>(in->activity);
     cpu.interrupt_shadow = in->interrupt_shadow;
+    forget_request(world);
     forget_mappings(world);
     return 0;
 }

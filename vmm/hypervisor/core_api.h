@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The core as C sees it: what the module's Linux glue (kmod/) calls, and the two functions that it gives the core. All
- * calls for one world are made by one thread at a time.
+ * The core as C sees it: what the module's Linux glue (kmod/) calls, and the two functions that it gives the
+ * core. All calls for one world are made by one thread at a time.
  */
 #ifndef BTVM_CORE_API_H
 #define BTVM_CORE_API_H
@@ -24,42 +24,43 @@ struct btvm_world;
 
 /* One memory slot, as both worlds see it. */
 struct btvm_core_slot {
-	btvm_u64 guest_physical, size;
-	btvm_u64 host_memory, monitor_memory;           /* addresses */
-	btvm_u64 host_state, monitor_state;             /* one byte a page */
-	btvm_u64 host_frames, monitor_frames;           /* one u64 a page */
-	btvm_u32 read_only, padding;
+    btvm_u64 guest_physical, size;
+    btvm_u64 host_memory, monitor_memory; /* addresses */
+    btvm_u64 host_state, monitor_state;   /* one byte a page */
+    btvm_u64 host_frames, monitor_frames; /* one u64 a page */
+    btvm_u32 read_only, padding;
 };
 
 /* Where the world's other parts are, as both worlds see them. */
 struct btvm_core_layout {
-	btvm_u64 host_shadow, monitor_shadow;               /* the shadow pool */
-	btvm_u64 host_shadow_frames, monitor_shadow_frames; /* its host frames, one u64 a page */
-	btvm_u64 host_context, monitor_context;
-	btvm_u32 shadow_pages;
-	btvm_u32 slot_count;
-	const struct btvm_core_slot *slots;
+    btvm_u64 host_shadow, monitor_shadow;               /* the shadow pool */
+    btvm_u64 host_shadow_frames, monitor_shadow_frames; /* its host frames, one u64 a page */
+    btvm_u64 host_context, monitor_context;
+    btvm_u32 shadow_pages;
+    btvm_u32 slot_count;
+    const struct btvm_core_slot* slots;
 };
 
 /* How many bytes a world needs; page aligned memory. */
 btvm_u64 btvm_core_world_size(void);
-void btvm_core_initialise(struct btvm_world *world, const struct btvm_core_layout *layout);
-void btvm_core_reset(struct btvm_world *world);
+void btvm_core_initialise(struct btvm_world* world, const struct btvm_core_layout* layout);
+void btvm_core_reset(struct btvm_world* world);
 
-void btvm_core_set_config(struct btvm_world *world, const struct btvm_config *config);
-void btvm_core_set_irq(struct btvm_world *world, btvm_u32 line, btvm_u32 level);
-void btvm_core_set_nmi(struct btvm_world *world);
-void btvm_core_set_a20(struct btvm_world *world, int enabled);
-void btvm_core_memory_written(struct btvm_world *world, btvm_u64 guest_physical, btvm_u64 size);
+void btvm_core_set_config(struct btvm_world* world, const struct btvm_config* config);
+void btvm_core_set_irq(struct btvm_world* world, btvm_u32 line, btvm_u32 level);
+void btvm_core_set_nmi(struct btvm_world* world);
+void btvm_core_set_a20(struct btvm_world* world, int enabled);
+void btvm_core_memory_written(struct btvm_world* world, btvm_u64 guest_physical, btvm_u64 size);
 
-void btvm_core_get_regs(const struct btvm_world *world, struct btvm_regs *regs);
-void btvm_core_set_regs(struct btvm_world *world, const struct btvm_regs *regs);
-void btvm_core_get_sregs(const struct btvm_world *world, struct btvm_sregs *sregs);
+void btvm_core_get_regs(const struct btvm_world* world, struct btvm_regs* regs);
+void btvm_core_set_regs(struct btvm_world* world, const struct btvm_regs* regs);
+void btvm_core_get_sregs(const struct btvm_world* world, struct btvm_sregs* sregs);
 /* 0, or -1 if they describe no state a processor can be in. */
-int btvm_core_set_sregs(struct btvm_world *world, const struct btvm_sregs *sregs);
-void btvm_core_get_stats(const struct btvm_world *world, struct btvm_stats *stats);
+int btvm_core_set_sregs(struct btvm_world* world, const struct btvm_sregs* sregs);
+void btvm_core_get_stats(const struct btvm_world* world, struct btvm_stats* stats);
 /* Copies up to `count` newest entries, oldest first; returns how many. */
-btvm_u32 btvm_core_get_trace(const struct btvm_world *world, struct btvm_trace_entry *entries, btvm_u32 count);
+btvm_u32 btvm_core_get_trace(const struct btvm_world* world, struct btvm_trace_entry* entries,
+                             btvm_u32 count);
 
 /* What the host does next. */
 #define BTVM_TURN_ENTER 0 /* enter the guest world (interrupts off, then btvm_core_left) */
@@ -68,21 +69,21 @@ btvm_u32 btvm_core_get_trace(const struct btvm_world *world, struct btvm_trace_e
 #define BTVM_TURN_EXIT 3  /* to userland: btvm_run is filled in */
 
 struct btvm_core_turn {
-	btvm_u64 tsc, guest_ns;   /* in: the same moment */
-	btvm_u64 ns_per_tsc_32;   /* in: nanoseconds a TSC tick, times 2^32 */
-	btvm_u64 next_event_ns;   /* out: guest time of the timer's next interrupt, ~0: none */
-	btvm_u32 fpu;             /* out, with ENTER: the guest's FPU registers must be loaded */
-	btvm_u32 padding;
+    btvm_u64 tsc, guest_ns; /* in: the same moment */
+    btvm_u64 ns_per_tsc_32; /* in: nanoseconds a TSC tick, times 2^32 */
+    btvm_u64 next_event_ns; /* out: guest time of the timer's next interrupt, ~0: none */
+    btvm_u32 fpu;           /* out, with ENTER: the guest's FPU registers must be loaded */
+    btvm_u32 padding;
 };
 
 /* Takes one turn of the host world: interprets for a while, or prepares native execution. */
-int btvm_core_take_turn(struct btvm_world *world, struct btvm_core_turn *turn, struct btvm_run *run);
+int btvm_core_take_turn(struct btvm_world* world, struct btvm_core_turn* turn, struct btvm_run* run);
 /* Userland's answer to a port read (the exit before was BTVM_EXIT_IO); for writes the value is ignored. */
-void btvm_core_answer_io(struct btvm_world *world, btvm_u32 value);
+void btvm_core_answer_io(struct btvm_world* world, btvm_u32 value);
 /* The guest world was entered and left; interrupts of the host are served. `context` tells why. */
-void btvm_core_left(struct btvm_world *world);
+void btvm_core_left(struct btvm_world* world);
 /* The guest's FXSAVE image, 16-byte aligned. */
-void *btvm_core_fpu(struct btvm_world *world);
+void* btvm_core_fpu(struct btvm_world* world);
 
 /* What the core needs of the host kernel. */
 void btvm_host_fpu_begin(void);

@@ -132,10 +132,16 @@ void Tracer::note_delivery(u32 vector, u32 error) {
     world_.trace.add(BTVM_TRACE_EVENT, linear_pc(cpu_), vector, error);
 }
 
-bool Tracer::takes_nmi() const { return cpu_.nmi_pending && !cpu_.nmi_blocked && !cpu_.interrupt_shadow; }
+// While userland's answer to a port access waits, the instruction that asked comes first: an interrupt in
+// between would make it ask, and the device act, a second time.
+bool Tracer::between_instructions() const {
+    return !cpu_.interrupt_shadow && world_.port_request.phase == PortRequest::Phase::Idle;
+}
+
+bool Tracer::takes_nmi() const { return cpu_.nmi_pending && !cpu_.nmi_blocked && between_instructions(); }
 
 bool Tracer::takes_interrupt() const {
-    return (cpu_.rflags & eflags::kIf) && !cpu_.interrupt_shadow && world_.pic.pending();
+    return (cpu_.rflags & eflags::kIf) && between_instructions() && world_.pic.pending();
 }
 
 Tracer::Stepped Tracer::take_events() {

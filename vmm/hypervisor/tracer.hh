@@ -49,6 +49,7 @@ private:
     [[nodiscard]] Verdict resume();
 
     [[nodiscard]] Stepped step();
+    [[nodiscard]] bool between_instructions() const;
     [[nodiscard]] bool takes_nmi() const;
     [[nodiscard]] bool takes_interrupt() const;
     [[nodiscard]] Stepped take_events();
