@@ -52,21 +52,39 @@ TEST(Tracer, AMissingBreakpointIsSeen) {
     EXPECT_THROW((void)traced.run(), InvariantBroken);
 }
 
-TEST(Tracer, AnInterruptFindsItsHandlerBetweenInstructions) {
-    // jmp $ with interrupts on; the handler halts. Vector 8 by the controller's power-on base is not used:
-    // the IDT is empty, so the interrupt ends in a triple fault, which is what proves that it was delivered.
-    constexpr u8 kSpin[] = {0xfb, 0x90, 0xeb, 0xfe};
+/// Programs the controllers as a BIOS does, and raises line 1. The guests here have an empty IDT, so the
+/// interrupt ends in a triple fault: that it was delivered, and where, is what is looked at.
+void raise_interrupt(Pic& pic) {
+    pic.write(0x20, 0x11);
+    pic.write(0x21, 0x20);
+    pic.write(0x21, 0x04);
+    pic.write(0x21, 0x01);
+    pic.write(0x21, 0x00);
+    pic.pulse_irq(1);
+}
+
+TEST(Tracer, AnInterruptIsDeliveredAfterSti) {
+    constexpr u8 kSpin[] = {0xfb, 0x90, 0xeb, 0xfe}; // sti; nop; jmp $
     SimulatedWorld traced(4);
     traced.start(kSpin);
-    World& world = traced.world();
-    world.pic.write(0x20, 0x11);
-    world.pic.write(0x21, 0x20);
-    world.pic.write(0x21, 0x04);
-    world.pic.write(0x21, 0x01);
-    world.pic.write(0x21, 0x00);
-    world.pic.pulse_irq(1);
+    raise_interrupt(traced.world().pic);
     EXPECT_EQ(traced.run(), HostRequest::Shutdown);
-    EXPECT_EQ(world.stats.interrupts_delivered, 1u);
+    EXPECT_EQ(traced.world().stats.interrupts_delivered, 1u);
+    EXPECT_EQ(traced.cpu().rip, SimulatedWorld::kCode + 2)
+        << "not right after the instruction that follows STI";
+}
+
+TEST(Tracer, AnInterruptWaitsForTheAnsweredPortAccess) {
+    constexpr u8 kOut[] = {0xfb, 0x90, 0xe6, 0xf0, 0xf4}; // sti; nop; out f0h, al; hlt
+    SimulatedWorld traced(4);
+    traced.start(kOut);
+    World& world = traced.world();
+    ASSERT_EQ(traced.run(), HostRequest::Io);
+    raise_interrupt(world.pic);
+    world.port_request.phase = PortRequest::Phase::Answered;
+    EXPECT_EQ(traced.run(), HostRequest::Shutdown);
+    EXPECT_EQ(traced.cpu().rip, SimulatedWorld::kCode + 4) << "the OUT would be executed a second time";
+    EXPECT_EQ(world.port_counters.userland, 1u);
 }
 
 } // namespace
