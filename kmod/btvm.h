@@ -109,8 +109,17 @@ u64 btvm_vm_guest_ns(const struct btvm_vm *vm);
 /* vcpu.c */
 int btvm_vcpu_create(struct btvm_vm *vm);
 void btvm_vcpu_destroy(struct btvm_vcpu *vcpu);
-int btvm_vcpu_queue_irq(struct btvm_vcpu *vcpu, const struct btvm_irq_level *irq);
 void btvm_vcpu_apply_config(struct btvm_vcpu *vcpu, const struct btvm_config *config);
+
+/* run_loop.c */
+int btvm_vcpu_run(struct btvm_vcpu *vcpu);
+int btvm_vcpu_queue_irq(struct btvm_vcpu *vcpu, const struct btvm_irq_level *irq);
+int btvm_vcpu_queue_nmi(struct btvm_vcpu *vcpu);
+enum hrtimer_restart btvm_vcpu_timer_fired(struct hrtimer *timer);
+
+/* guest_fpu.c */
+void btvm_load_guest_fpu(struct btvm_vcpu *vcpu);
+void btvm_save_guest_fpu(struct btvm_vcpu *vcpu);
 
 extern u64 btvm_ns_per_tsc_32;
 
