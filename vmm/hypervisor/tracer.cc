@@ -30,6 +30,31 @@ constexpr bool uses_fpu(const Instruction& i) {
     }
 }
 
+/// Whether an instruction that begins with this byte has to be decoded to tell: prefixes, 0Fh and the x87
+/// escapes.
+constexpr bool may_use_fpu(u8 first) {
+    switch (first) {
+    case 0x0f:
+    case 0x26:
+    case 0x2e:
+    case 0x36:
+    case 0x3e:
+    case 0x62: // EVEX
+    case 0x64:
+    case 0x65:
+    case 0x66:
+    case 0x67:
+    case 0x8f: // XOP
+    case 0x9b:
+    case 0xc4: // VEX
+    case 0xc5:
+    case 0xf0:
+    case 0xf2:
+    case 0xf3: return true;
+    default: return (first & 0xf8) == 0xd8;
+    }
+}
+
 } // namespace
 
 Tracer::Tracer(World& world, View& view)
@@ -96,6 +121,8 @@ void Tracer::protect_new_code() {
 
 bool Tracer::needs_host_fpu() const {
     if (!platform::kInGuestWorld) return false;
+    const u8* first = view_.memory.readable(bus_address(cpu_, linear_pc(cpu_)), 1);
+    if (first && !may_use_fpu(*first)) return false;
     Instruction instruction;
     const CodeTranslation translation(cpu_.a20_mask_off);
     return CodeCache::fetch(view_.memory, translation, linear_pc(cpu_), CodeSize::Bits32, instruction) !=
