@@ -59,7 +59,8 @@ public:
         using Result = std::invoke_result_t<F&>;
         auto task = std::make_shared<std::packaged_task<Result()>>(std::move(function));
         auto result = task->get_future();
-        if (!enqueue([task] { (*task)(); })) throw MachineStopped();
+        // The queue's is the only reference: a dropped command breaks its promise.
+        if (!enqueue([task = std::move(task)] { (*task)(); })) throw MachineStopped();
         try {
             return result.get();
         } catch (const std::future_error&) {
