@@ -116,6 +116,12 @@ constexpr Difference kDifferences[] = {
      [](const Comparison& c) {
          return only_theirs(c) && is_legacy(c, OpcodeMap::Map0f, {0x78}) && c.ours.reg() != 0;
      }},
+    {"CLWB", "66 0F AE /6 in memory is CLWB (SDM Vol. 2A, CLWB); with a 67 prefix too Capstone has XSAVEOPT",
+     [](const Comparison& c) {
+         return both(c) && is_legacy(c, OpcodeMap::Map0f, {0xae}) && c.ours.memory_operand() &&
+                c.ours.reg() == 6 && c.ours.operand_prefix && c.ours.cls == InstructionClass::Plain &&
+                c.ours.length == c.theirs.length;
+     }},
     {"mandatory prefix",
      "Capstone falls back to the row without the prefix where the opcode map has a blank cell for 66, "
      "F2 or F3, and ignores what instruction pages mark NP (SDM Vol. 2A 3.1.1.1, Vol. 2D A.3)",
