@@ -180,6 +180,16 @@ btvm_leave_pending:
 	push	%rcx
 	push	%rax
 	.endm
+	/* Copies the frame that RSP points to into the context at RDI; clobbers RAX, RCX, RDX, RSI. */
+	.macro COPY_FRAME field
+	mov	%rsp, %rsi
+	lea	\field(%rdi), %rax
+	mov	$FRAME_SIZE / 8, %ecx
+7:	mov	-8(%rsi, %rcx, 8), %rdx
+	mov	%rdx, -8(%rax, %rcx, 8)
+	dec	%ecx
+	jnz	7b
+	.endm
 	.macro FIND_CONTEXT reg
 	mov	%rsp, \reg
 	and	$~(BTVM_CONTEXT_SIZE - 1), \reg
@@ -229,13 +239,7 @@ btvm_monitor_fault:
 	PUSH_REGISTERS
 	cld
 	FIND_CONTEXT %rdi
-	mov	%rsp, %rsi
-	lea	CTX_fault_frame(%rdi), %rax
-	mov	$FRAME_SIZE / 8, %ecx
-5:	mov	-8(%rsi, %rcx, 8), %rdx
-	mov	%rdx, -8(%rax, %rcx, 8)
-	dec	%ecx
-	jnz	5b
+	COPY_FRAME CTX_fault_frame
 	mov	%cr2, %rax
 	mov	%rax, CTX_fault_cr2(%rdi)
 	movq	$BTVM_LEAVE_MONITOR_FAULT, CTX_leave_reason(%rdi)
@@ -319,13 +323,7 @@ SYM_CODE_START(\name)
 	PUSH_REGISTERS
 	cld
 	FIND_CONTEXT %rdi
-	mov	%rsp, %rsi
-	lea	CTX_frame(%rdi), %rax
-	mov	$FRAME_SIZE / 8, %ecx
-4:	mov	-8(%rsi, %rcx, 8), %rdx
-	mov	%rdx, -8(%rax, %rcx, 8)
-	dec	%ecx
-	jnz	4b
+	COPY_FRAME CTX_frame
 	movq	$BTVM_LEAVE_TRAP, CTX_leave_reason(%rdi)
 	/* Off the IST stack before CR3 and TSS go: a nested one would start at its top. */
 	lea	CTX_frame(%rdi), %rsp

@@ -196,7 +196,7 @@ struct btvm_stats {
 #define BTVM_TRACE_ENTER 2       /* into the guest world */
 #define BTVM_TRACE_LEAVE 3       /* a: why */
 #define BTVM_TRACE_PLAN 4        /* a: number of breakpoints, b, c: the first two (linear) */
-#define BTVM_TRACE_EMULATE 5     /* one step of the interpreter in traced code, b: the next rip */
+#define BTVM_TRACE_EMULATE 5 /* one step of the interpreter in traced code, a: how it ended, b: the next rip */
 #define BTVM_TRACE_EXIT 6        /* to userland, a: exit reason */
 #define BTVM_TRACE_EVENT 7       /* delivered to the guest, a: vector, b: error code */
 #define BTVM_TRACE_CODE_DROP 8   /* a: guest frame number */
