@@ -19,7 +19,6 @@
 #define BTVM_MEMORY_SLOTS 16
 #define BTVM_MAX_GUEST_RAM_MIB 2048
 #define BTVM_GUEST_PHYSICAL_LIMIT (1ull << 32)
-#define BTVM_SHADOW_PAGES 1024
 #define BTVM_IRQ_QUEUE 64
 
 /* Pinned memory of the caller, and what is kept of each of its pages. */
@@ -31,7 +30,17 @@ struct btvm_slot {
 	u8 *memory;  /* all of it, contiguous */
 	u8 *state;   /* one byte a page */
 	u64 *frames; /* host frame numbers */
+	u32 *mappings; /* the core's reverse map, one word a page */
 	struct mm_struct *mm; /* whose locked-memory account it is on */
+};
+
+/* The shadow page tables and the core's notes about them. */
+struct btvm_shadow_area {
+	u32 pages;
+	u64 *tables; /* `pages` pages */
+	u64 *frames; /* their host frame numbers */
+	void *notes;
+	u64 notes_size; /* bytes, whole pages */
 };
 
 /* The guest world's page tables above 4 GiB, and the pages behind them. */
@@ -42,9 +51,10 @@ struct btvm_guest_world {
 	struct list_head pages; /* struct page.lru */
 	u64 base;               /* the monitor's */
 	struct btvm_switch_context *context;
+	btvm_u64 *gdt; /* at the same address in both worlds */
+	struct btvm_user_tables *user_tables;
 	struct btvm_world *state;
-	u64 *shadow;
-	u64 *shadow_frames;
+	struct btvm_shadow_area shadow;
 };
 
 struct btvm_vcpu;
@@ -89,6 +99,10 @@ int btvm_region_check(const struct btvm_userspace_memory_region *region);
 int btvm_slot_pin(struct btvm_slot *slot, const struct btvm_userspace_memory_region *region);
 void btvm_slot_release(struct btvm_slot *slot);
 
+/* shadow_area.c; destroying what was not created in full, or at all (all zeroes), is fine. */
+int btvm_shadow_area_create(struct btvm_shadow_area *area, u64 ram_pages);
+void btvm_shadow_area_destroy(struct btvm_shadow_area *area);
+
 /* guest_world.c */
 int btvm_guest_world_create(struct btvm_guest_world *world, struct btvm_slot *slots);
 void btvm_guest_world_destroy(struct btvm_guest_world *world);
@@ -121,6 +135,8 @@ enum hrtimer_restart btvm_vcpu_timer_fired(struct hrtimer *timer);
 void btvm_load_guest_fpu(struct btvm_vcpu *vcpu);
 void btvm_save_guest_fpu(struct btvm_vcpu *vcpu);
 
+/* main.c */
 extern u64 btvm_ns_per_tsc_32;
+extern bool btvm_lax_segments; /* the processor does not check segments in full */
 
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A guest world: its page tables, descriptor tables and stacks. Above 4 GiB it maps, supervisor-only: the world switch and
- * the switch context (at their host addresses), the monitor, the world's state, the shadow pool and a window on guest RAM.
- * Below, whatever the shadow page tables say. Nothing else of the host is there.
+ * A guest world: its page tables, descriptor tables and stacks. Above 4 GiB it maps, supervisor-only: the world switch, the
+ * switch context and the world's GDT (at their host addresses), the descriptors of user code, the monitor, the world's
+ * state, the shadow pool and a window on guest RAM. Below, whatever the shadow page tables say. Nothing else of the host
+ * is there.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -75,14 +76,33 @@ static int map_vmalloc(struct btvm_guest_world *world, u64 address, const void *
 	return error;
 }
 
+/* A slot's arrays lie one after the other from `arrays` on: states, frames, mappings. */
+static u64 frames_at(const struct btvm_slot *slot, u64 arrays)
+{
+	return arrays + PAGE_ALIGN(slot->pages_count);
+}
+
+static u64 mappings_at(const struct btvm_slot *slot, u64 arrays)
+{
+	return frames_at(slot, arrays) + PAGE_ALIGN(slot->pages_count * sizeof(u64));
+}
+
+static u64 arrays_end(const struct btvm_slot *slot, u64 arrays)
+{
+	return mappings_at(slot, arrays) + PAGE_ALIGN(slot->pages_count * sizeof(u32));
+}
+
 static int map_slot(struct btvm_guest_world *world, const struct btvm_slot *slot, u64 arrays)
 {
 	u64 i;
 	int error = map_vmalloc(world, arrays, slot->state, PAGE_ALIGN(slot->pages_count), MAP_DATA);
 
 	if (!error)
-		error = map_vmalloc(world, arrays + PAGE_ALIGN(slot->pages_count), slot->frames,
+		error = map_vmalloc(world, frames_at(slot, arrays), slot->frames,
 				    PAGE_ALIGN(slot->pages_count * sizeof(u64)), MAP_CONSTANT);
+	if (!error)
+		error = map_vmalloc(world, mappings_at(slot, arrays), slot->mappings,
+				    PAGE_ALIGN(slot->pages_count * sizeof(u32)), MAP_DATA);
 	for (i = 0; !error && i < slot->pages_count; i++) {
 		error = map_page(world, world->base + BTVM_AT_WINDOW + slot->guest_physical + (i << PAGE_SHIFT),
 				 slot->frames[i], MAP_DATA);
@@ -103,7 +123,7 @@ static int hook_shadow_root(struct btvm_guest_world *world)
 			return -ENOMEM;
 		world->root[0] |= ENTRY_USER;
 	}
-	table[0] = world->shadow_frames[0] << PAGE_SHIFT | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER;
+	table[0] = world->shadow.frames[0] << PAGE_SHIFT | ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER;
 	return 0;
 }
 
@@ -111,6 +131,25 @@ static int map_switch_code(struct btvm_guest_world *world)
 {
 	return map_vmalloc(world, (u64)btvm_switch_start, btvm_switch_start, btvm_switch_end - btvm_switch_start,
 			   MAP_CODE);
+}
+
+#define WORLD_GDT_SIZE (BTVM_GDT_ENTRIES * sizeof(u64))
+
+static int map_world_gdt(struct btvm_guest_world *world)
+{
+	return map_vmalloc(world, (u64)world->gdt, world->gdt, WORLD_GDT_SIZE, MAP_DATA);
+}
+
+/* Where the processor sees them they have an address of the guest world's only: a writable mapping of the host's may still be
+ * in the TLB, as a global one. */
+static int map_user_tables(struct btvm_guest_world *world)
+{
+	const u64 size = PAGE_ALIGN(sizeof(*world->user_tables));
+	int error = map_vmalloc(world, world->base + BTVM_AT_USER_TABLES, world->user_tables, size, MAP_CONSTANT);
+
+	if (!error)
+		error = map_vmalloc(world, world->base + BTVM_AT_USER_TABLES_WRITABLE, world->user_tables, size, MAP_DATA);
+	return error;
 }
 
 static int map_context(struct btvm_guest_world *world)
@@ -142,24 +181,58 @@ static int map_monitor(struct btvm_guest_world *world)
 	return error;
 }
 
-static void set_gate(struct btvm_switch_context *context, unsigned int vector, unsigned int ist)
+static void set_gate(btvm_u64 *idt, u16 code_segment, unsigned int vector, unsigned int ist)
 {
-	gate_desc *gate = (gate_desc *)&context->world_idt[2 * vector];
+	gate_desc *gate = (gate_desc *)&idt[2 * vector];
 	const u64 handler = (u64)btvm_trap_stubs + 16 * vector;
 
 	*gate = (gate_desc){
 		.offset_low = handler & 0xffff,
-		.segment = BTVM_SEL_KERNEL_CS,
+		.segment = code_segment,
 		.bits = { .ist = ist, .type = GATE_INTERRUPT, .dpl = 0, .p = 1 },
 		.offset_middle = (handler >> 16) & 0xffff,
 		.offset_high = handler >> 32,
 	};
 }
 
-static void set_table(struct btvm_table_image *image, const void *table, u16 limit)
+static void fill_idt(btvm_u64 *idt, u16 code_segment)
 {
-	const u64 base = (u64)table;
+	unsigned int vector;
 
+	for (vector = 0; vector < 256; vector++)
+		set_gate(idt, code_segment, vector, 0);
+	set_gate(idt, code_segment, 2, BTVM_IST_NMI);
+	set_gate(idt, code_segment, 8, BTVM_IST_DOUBLE_FAULT);
+	set_gate(idt, code_segment, 18, BTVM_IST_MACHINE_CHECK);
+}
+
+/* A TSS or LDT descriptor: two entries (SDM Vol. 3A 3.5, 7.2.3). */
+static void set_system_descriptor(btvm_u64 *gdt, u16 selector, u64 type, u64 base, u16 limit)
+{
+	gdt[selector >> 3] = limit | (base & 0xffffff) << 16 | (0x80 | type) << 40 | (base >> 24 & 0xff) << 56;
+	gdt[(selector >> 3) + 1] = base >> 32;
+}
+
+static void fill_tables(struct btvm_guest_world *world)
+{
+	const u64 kernel_code = 0x00af9b000000ffffull, kernel_data = 0x00cf93000000ffffull;
+	const u64 user_tables = world->base + BTVM_AT_USER_TABLES;
+	struct btvm_switch_context *context = world->context;
+	const u64 type_ldt = 2, type_tss = 9;
+
+	world->gdt[BTVM_SEL_KERNEL_CS >> 3] = kernel_code;
+	world->gdt[BTVM_SEL_KERNEL_DS >> 3] = kernel_data;
+	world->gdt[BTVM_SEL_LAST_CS >> 3] = kernel_code;
+	set_system_descriptor(world->gdt, BTVM_SEL_TSS, type_tss, (u64)context->world_tss, sizeof(context->world_tss) - 1);
+	set_system_descriptor(world->gdt, BTVM_SEL_USER_LDT, type_ldt,
+			      user_tables + offsetof(struct btvm_user_tables, ldt), 0xffff);
+	world->user_tables->gdt[BTVM_SEL_LAST_CS >> 3] = kernel_code;
+	fill_idt(context->world_idt, BTVM_SEL_KERNEL_CS);
+	fill_idt(world->user_tables->idt, BTVM_SEL_LAST_CS);
+}
+
+static void set_table(struct btvm_table_image *image, u64 base, u16 limit)
+{
 	memcpy(image->bytes, &limit, sizeof(limit));
 	memcpy(image->bytes + 2, &base, sizeof(base));
 }
@@ -167,32 +240,24 @@ static void set_table(struct btvm_table_image *image, const void *table, u16 lim
 static void fill_context(struct btvm_guest_world *world)
 {
 	struct btvm_switch_context *context = world->context;
-	const u64 tss = (u64)context->world_tss;
-	const u16 tss_limit = sizeof(context->world_tss) - 1;
+	const u64 user_tables = world->base + BTVM_AT_USER_TABLES;
 	struct x86_hw_tss *hw_tss = (struct x86_hw_tss *)context->world_tss;
-	unsigned int vector;
 
 	BUILD_BUG_ON(sizeof(struct x86_hw_tss) != sizeof(context->world_tss));
-	context->world_gdt[BTVM_SEL_KERNEL_CS >> 3] = 0x00af9b000000ffffull;
-	context->world_gdt[BTVM_SEL_KERNEL_DS >> 3] = 0x00cf93000000ffffull;
-	context->world_gdt[BTVM_SEL_TSS >> 3] = tss_limit | (tss & 0xffffff) << 16 | 0x89ull << 40 |
-						(tss >> 24 & 0xff) << 56;
-	context->world_gdt[(BTVM_SEL_TSS >> 3) + 1] = tss >> 32;
-
+	fill_tables(world);
 	hw_tss->sp0 = (u64)context + BTVM_CONTEXT_SIZE;
 	hw_tss->ist[BTVM_IST_DOUBLE_FAULT - 1] = (u64)context->fault_stack + sizeof(context->fault_stack);
 	hw_tss->ist[BTVM_IST_MACHINE_CHECK - 1] = (u64)context->fault_stack + sizeof(context->fault_stack);
 	hw_tss->ist[BTVM_IST_NMI - 1] = (u64)context->nmi_stack + sizeof(context->nmi_stack);
 	hw_tss->io_bitmap_base = sizeof(context->world_tss); /* beyond the limit: every port faults */
 
-	for (vector = 0; vector < 256; vector++)
-		set_gate(context, vector, 0);
-	set_gate(context, 2, BTVM_IST_NMI);
-	set_gate(context, 8, BTVM_IST_DOUBLE_FAULT);
-	set_gate(context, 18, BTVM_IST_MACHINE_CHECK);
-
-	set_table(&context->world_gdtr, context->world_gdt, sizeof(context->world_gdt) - 1);
-	set_table(&context->world_idtr, context->world_idt, sizeof(context->world_idt) - 1);
+	context->world_gdt = world->gdt;
+	context->user_tables_writable = world->base + BTVM_AT_USER_TABLES_WRITABLE;
+	set_table(&context->world_gdtr, (u64)world->gdt, WORLD_GDT_SIZE - 1);
+	set_table(&context->world_idtr, (u64)context->world_idt, sizeof(context->world_idt) - 1);
+	set_table(&context->user_gdtr, user_tables + offsetof(struct btvm_user_tables, gdt), WORLD_GDT_SIZE - 1);
+	set_table(&context->user_idtr, user_tables + offsetof(struct btvm_user_tables, idt),
+		  sizeof(world->user_tables->idt) - 1);
 	context->world_cr3 = world->root_physical;
 	context->dr7 = 0x400;
 	context->monitor_argument = world->base + BTVM_AT_WORLD;
@@ -203,41 +268,49 @@ void btvm_guest_world_use_monitor(struct btvm_guest_world *world, bool on)
 	world->context->monitor_entry = on ? world->base + BTVM_AT_MONITOR : 0;
 }
 
-static void fill_shadow_frames(struct btvm_guest_world *world)
+static int map_shadow(struct btvm_guest_world *world, const struct btvm_core_layout *layout)
 {
-	unsigned int i;
+	const struct btvm_shadow_area *shadow = &world->shadow;
+	int error = map_vmalloc(world, layout->monitor_shadow, shadow->tables, shadow->pages * PAGE_SIZE, MAP_DATA);
 
-	for (i = 0; i < BTVM_SHADOW_PAGES; i++)
-		world->shadow_frames[i] = vmalloc_to_pfn((u8 *)world->shadow + i * PAGE_SIZE);
+	if (!error)
+		error = map_vmalloc(world, layout->monitor_shadow_frames, shadow->frames, shadow->pages * sizeof(u64),
+				    MAP_CONSTANT);
+	if (!error)
+		error = map_vmalloc(world, layout->monitor_shadow_notes, shadow->notes, shadow->notes_size, MAP_DATA);
+	return error;
 }
 
 /* Gives the core the addresses of everything, in both worlds. */
 static int initialise_core(struct btvm_guest_world *world, struct btvm_slot *slots)
 {
-	const u64 shadow_frames_at = world->base + BTVM_AT_SHADOW + BTVM_SHADOW_PAGES * PAGE_SIZE;
+	const struct btvm_shadow_area *shadow = &world->shadow;
+	const u64 shadow_at = world->base + BTVM_AT_SHADOW;
+	const u64 shadow_frames_at = shadow_at + shadow->pages * PAGE_SIZE;
 	u64 arrays = world->base + BTVM_AT_ARRAYS;
 	struct btvm_core_slot core_slots[BTVM_MEMORY_SLOTS] = {};
 	struct btvm_core_layout layout = {
-		.host_shadow = (u64)world->shadow,
-		.monitor_shadow = world->base + BTVM_AT_SHADOW,
-		.host_shadow_frames = (u64)world->shadow_frames,
+		.host_shadow = (u64)shadow->tables,
+		.monitor_shadow = shadow_at,
+		.host_shadow_frames = (u64)shadow->frames,
 		.monitor_shadow_frames = shadow_frames_at,
+		.host_shadow_notes = (u64)shadow->notes,
+		.monitor_shadow_notes = shadow_frames_at + PAGE_ALIGN(shadow->pages * sizeof(u64)),
 		.host_context = (u64)world->context,
 		.monitor_context = (u64)world->context,
-		.shadow_pages = BTVM_SHADOW_PAGES,
+		.host_user_tables = (u64)world->user_tables,
+		.monitor_user_tables = world->base + BTVM_AT_USER_TABLES_WRITABLE,
+		.lax_segments = btvm_lax_segments,
+		.shadow_pages = shadow->pages,
 		.slots = core_slots,
 	};
 	unsigned int i;
 	int error;
 
-	error = map_vmalloc(world, layout.monitor_shadow, world->shadow, BTVM_SHADOW_PAGES * PAGE_SIZE, MAP_DATA);
-	if (!error)
-		error = map_vmalloc(world, shadow_frames_at, world->shadow_frames, BTVM_SHADOW_PAGES * sizeof(u64),
-				    MAP_CONSTANT);
+	error = map_shadow(world, &layout);
 	for (i = 0; !error && i < BTVM_MEMORY_SLOTS; i++) {
 		const struct btvm_slot *slot = &slots[i];
 		struct btvm_core_slot *core = &core_slots[layout.slot_count];
-		const u64 state_size = PAGE_ALIGN(slot->pages_count);
 
 		if (!slot->pages_count)
 			continue;
@@ -249,14 +322,26 @@ static int initialise_core(struct btvm_guest_world *world, struct btvm_slot *slo
 		core->host_state = (u64)slot->state;
 		core->monitor_state = arrays;
 		core->host_frames = (u64)slot->frames;
-		core->monitor_frames = arrays + state_size;
+		core->monitor_frames = frames_at(slot, arrays);
+		core->host_mappings = (u64)slot->mappings;
+		core->monitor_mappings = mappings_at(slot, arrays);
 		core->read_only = !!(slot->flags & BTVM_MEM_READONLY);
 		layout.slot_count++;
-		arrays += state_size + PAGE_ALIGN(slot->pages_count * sizeof(u64));
+		arrays = arrays_end(slot, arrays);
 	}
 	if (!error)
 		btvm_core_initialise(world->state, &layout);
 	return error;
+}
+
+static u64 ram_pages(const struct btvm_slot *slots)
+{
+	u64 pages = 0;
+	unsigned int i;
+
+	for (i = 0; i < BTVM_MEMORY_SLOTS; i++)
+		pages += slots[i].pages_count;
+	return pages;
 }
 
 int btvm_guest_world_create(struct btvm_guest_world *world, struct btvm_slot *slots)
@@ -270,16 +355,20 @@ int btvm_guest_world_create(struct btvm_guest_world *world, struct btvm_slot *sl
 	world->root = new_table(world);
 	world->context = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, BTVM_CONTEXT_ORDER);
 	world->state = __vmalloc(state_size, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	world->shadow = __vmalloc(BTVM_SHADOW_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	world->shadow_frames = __vmalloc(BTVM_SHADOW_PAGES * sizeof(u64), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!world->root || !world->context || !world->state || !world->shadow || !world->shadow_frames)
+	world->gdt = __vmalloc(WORLD_GDT_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	world->user_tables = __vmalloc(sizeof(*world->user_tables), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (btvm_shadow_area_create(&world->shadow, ram_pages(slots)) || !world->root || !world->context || !world->state ||
+	    !world->gdt || !world->user_tables)
 		goto fail;
 	world->root_physical = virt_to_phys(world->root);
-	fill_shadow_frames(world);
 
 	error = map_switch_code(world);
 	if (!error)
 		error = map_context(world);
+	if (!error)
+		error = map_world_gdt(world);
+	if (!error)
+		error = map_user_tables(world);
 	if (!error)
 		error = map_monitor(world);
 	if (!error)
@@ -306,8 +395,9 @@ void btvm_guest_world_destroy(struct btvm_guest_world *world)
 		__free_page(page);
 	INIT_LIST_HEAD(&world->pages);
 	free_pages((unsigned long)world->context, BTVM_CONTEXT_ORDER);
-	vfree(world->shadow_frames);
-	vfree(world->shadow);
+	btvm_shadow_area_destroy(&world->shadow);
+	vfree(world->gdt);
+	vfree(world->user_tables);
 	vfree(world->state);
 	memset(world, 0, sizeof(*world));
 	INIT_LIST_HEAD(&world->pages);

@@ -13,6 +13,12 @@
 /* Nanoseconds of one TSC tick, times 2^32. */
 u64 btvm_ns_per_tsc_32;
 
+bool btvm_lax_segments;
+
+static char *segment_checks = "auto";
+module_param(segment_checks, charp, 0444);
+MODULE_PARM_DESC(segment_checks, "whether the processor checks segment limits and rights: full, lax, or auto to find out");
+
 static long check_extension(unsigned long capability)
 {
 	switch (capability) {
@@ -74,10 +80,36 @@ static void __init measure_tsc(void)
 	}
 }
 
+/* QEMU's emulator checks neither limits nor null selectors outside of loading them. */
+static bool __init emulated_by_qemu(void)
+{
+	u32 eax, ebx, ecx, edx;
+
+	if (!boot_cpu_has(X86_FEATURE_HYPERVISOR))
+		return false;
+	cpuid(0x40000000, &eax, &ebx, &ecx, &edx);
+	return ebx == 0x54474354 && ecx == 0x43544743 && edx == 0x47435447; /* "TCGTCGTCGTCG" */
+}
+
+static int __init choose_segment_checks(void)
+{
+	if (!strcmp(segment_checks, "auto"))
+		btvm_lax_segments = emulated_by_qemu();
+	else if (!strcmp(segment_checks, "lax") || !strcmp(segment_checks, "full"))
+		btvm_lax_segments = segment_checks[0] == 'l';
+	else
+		return -EINVAL;
+	return 0;
+}
+
 static int __init btvm_init(void)
 {
 	int error;
 
+	if (choose_segment_checks()) {
+		pr_err("btvm: segment_checks is auto, full or lax\n");
+		return -EINVAL;
+	}
 	if (hypervisor_is_type(X86_HYPER_XEN_PV)) {
 		pr_err("btvm: Xen PV gives no access to descriptor tables and debug registers\n");
 		return -ENODEV;

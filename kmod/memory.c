@@ -71,7 +71,8 @@ int btvm_slot_pin(struct btvm_slot *slot, const struct btvm_userspace_memory_reg
 	new.pages = kvcalloc(pages, sizeof(*new.pages), GFP_KERNEL_ACCOUNT);
 	new.state = __vmalloc(PAGE_ALIGN(pages), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	new.frames = __vmalloc(PAGE_ALIGN(pages * sizeof(u64)), GFP_KERNEL_ACCOUNT);
-	if (!new.pages || !new.state || !new.frames)
+	new.mappings = __vmalloc(PAGE_ALIGN(pages * sizeof(u32)), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!new.pages || !new.state || !new.frames || !new.mappings)
 		goto free;
 	error = pin_pages(&new, region->userspace_addr);
 	if (error)
@@ -89,6 +90,7 @@ int btvm_slot_pin(struct btvm_slot *slot, const struct btvm_userspace_memory_reg
 free:
 	account_locked_vm(new.mm, pages, false);
 	mmdrop(new.mm);
+	vfree(new.mappings);
 	vfree(new.frames);
 	vfree(new.state);
 	kvfree(new.pages);
@@ -107,6 +109,7 @@ void btvm_slot_release(struct btvm_slot *slot)
 		mmput(slot->mm);
 	}
 	mmdrop(slot->mm);
+	vfree(slot->mappings);
 	vfree(slot->frames);
 	vfree(slot->state);
 	kvfree(slot->pages);

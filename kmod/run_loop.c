@@ -116,6 +116,18 @@ static bool woken(struct btvm_vcpu *vcpu)
 	return READ_ONCE(vcpu->queued) || READ_ONCE(vcpu->nmi_queued) || READ_ONCE(vcpu->run->immediate_exit);
 }
 
+/*
+ * RDTSC, RDTSCP and RDPMC trap at ring 3, XGETBV and the PKRU instructions do not exist there (the guest's kernel would save
+ * neither the registers behind them nor PKRU), and SGDT and its kind trap where the processor can make them.
+ */
+static u64 world_cr4(const struct btvm_switch_context *context)
+{
+	const u64 off = X86_CR4_PCE | X86_CR4_OSXSAVE | X86_CR4_PKE | BTVM_CR4_GUEST;
+	const u64 on = X86_CR4_TSD | X86_CR4_DE | (boot_cpu_has(X86_FEATURE_UMIP) ? X86_CR4_UMIP : 0);
+
+	return (__read_cr4() & ~off) | on | context->guest_cr4;
+}
+
 /* One stay in the guest world. What ended it and belongs to the host is raised again before interrupts come on. */
 static void enter_guest_world(struct btvm_vcpu *vcpu, bool fpu)
 {
@@ -139,6 +151,7 @@ static void enter_guest_world(struct btvm_vcpu *vcpu, bool fpu)
 		btvm_load_guest_fpu(vcpu);
 	}
 	context->world_cr0 = fpu ? read_cr0() & ~(X86_CR0_TS | X86_CR0_EM) : read_cr0() | X86_CR0_TS;
+	context->world_cr4 = world_cr4(context);
 	btvm_world_switch(context);
 	WRITE_ONCE(vcpu->running_on, -1);
 	if (fpu) {

@@ -37,6 +37,8 @@ SYM_CODE_START(btvm_world_switch)
 	mov	%rax, CTX_host_cr3(%rdi)
 	mov	%cr0, %rax
 	mov	%rax, CTX_host_cr0(%rdi)
+	mov	%cr4, %rax
+	mov	%rax, CTX_host_cr4(%rdi)
 	sgdt	CTX_host_gdtr(%rdi)
 	sidt	CTX_host_idtr(%rdi)
 	sldt	%ax
@@ -96,16 +98,22 @@ SYM_INNER_LABEL(btvm_enter_window, SYM_L_GLOBAL)
 	mov	(%rsi, %rax), %rdx
 	mov	8(%rsi, %rax), %rcx
 	btr	$41, %rdx
-	mov	%rdx, CTX_world_gdt(%rdi, %rax)
-	mov	%rcx, CTX_world_gdt + 8(%rdi, %rax)
-	btrq	$41, CTX_world_gdt + BTVM_SEL_TSS(%rdi)
+	mov	CTX_world_gdt(%rdi), %r8
+	mov	%rdx, (%r8, %rax)
+	mov	%rcx, 8(%r8, %rax)
+	btrq	$41, BTVM_SEL_TSS(%r8)
 	mov	CTX_world_cr0(%rdi), %rax
 	cmp	CTX_host_cr0(%rdi), %rax
 	je	1f
 	mov	%rax, %cr0
-1:	xor	%eax, %eax
+1:	mov	CTX_world_cr4(%rdi), %rax
+	cmp	CTX_host_cr4(%rdi), %rax
+	je	1f
+	mov	%rax, %cr4
+1:	lgdt	CTX_world_gdtr(%rdi)
+	/* Nobody but user code loads from it. */
+	mov	$BTVM_SEL_USER_LDT, %eax
 	lldt	%ax
-	lgdt	CTX_world_gdtr(%rdi)
 	mov	$BTVM_SEL_TSS, %eax
 	ltr	%ax
 	lea	CTX_frame(%rdi), %rsp
@@ -123,14 +131,39 @@ SYM_INNER_LABEL(btvm_enter_window, SYM_L_GLOBAL)
 	mov	%rax, %dr6
 	mov	CTX_dr7(%rdi), %rax
 	mov	%rax, %dr7
-	movzwl	CTX_ds(%rdi), %eax
-	mov	%eax, %ds
-	movzwl	CTX_es(%rdi), %eax
-	mov	%eax, %es
-	movzwl	CTX_fs(%rdi), %eax
-	mov	%eax, %fs
-	movzwl	CTX_gs(%rdi), %eax
-	mov	%eax, %gs
+	/* IDT before GDT: the GDT in force knows the code segment of both IDTs until only the user pair is left. */
+	cmpq	$0, CTX_user_tables(%rdi)
+	je	1f
+	lidt	CTX_user_idtr(%rdi)
+	lgdt	CTX_user_gdtr(%rdi)
+	/*
+	 * A register whose hidden part is no longer what its selector would give (the guest changed the table and did not
+	 * reload) is loaded from a descriptor that stands there for this moment. Clobbers RAX, RCX, RDX, RSI.
+	 */
+	.macro LOAD_DATA register, field, n
+	movzwl	\field(%rdi), %eax
+	mov	CTX_hidden_part + 8 * \n(%rdi), %rcx
+	test	%rcx, %rcx
+	jz	8f
+	mov	%eax, %edx
+	and	$~7, %edx
+	mov	%eax, %esi
+	and	$4, %esi
+	shl	$14, %esi /* the LDT follows the GDT's 64 KiB */
+	add	%rsi, %rdx
+	add	CTX_user_tables_writable(%rdi), %rdx
+	mov	(%rdx), %rsi
+	mov	%rcx, (%rdx)
+	mov	%eax, \register
+	mov	%rsi, (%rdx)
+	jmp	9f
+8:	mov	%eax, \register
+9:
+	.endm
+1:	LOAD_DATA %ds, CTX_ds, 0
+	LOAD_DATA %es, CTX_es, 1
+	LOAD_DATA %fs, CTX_fs, 2
+	LOAD_DATA %gs, CTX_gs, 3
 
 SYM_INNER_LABEL(btvm_enter_window_end, SYM_L_GLOBAL)
 	/* RSP is at context->frame, RDI the context: load the guest's registers and go, unless an NMI came in. */
@@ -190,6 +223,20 @@ btvm_leave_pending:
 	dec	%ecx
 	jnz	7b
 	.endm
+	/* User code loads selectors natively: at ring 3 under the user tables they may be others now. Clobbers RAX. */
+	.macro KEEP_SELECTORS
+	cmpq	$0, CTX_user_tables(%rdi)
+	je	7f
+	mov	%ds, %eax
+	mov	%ax, CTX_ds(%rdi)
+	mov	%es, %eax
+	mov	%ax, CTX_es(%rdi)
+	mov	%fs, %eax
+	mov	%ax, CTX_fs(%rdi)
+	mov	%gs, %eax
+	mov	%ax, CTX_gs(%rdi)
+7:
+	.endm
 	.macro FIND_CONTEXT reg
 	mov	%rsp, \reg
 	and	$~(BTVM_CONTEXT_SIZE - 1), \reg
@@ -202,6 +249,7 @@ btvm_trap:
 	PUSH_REGISTERS
 	cld
 	FIND_CONTEXT %rdi
+	KEEP_SELECTORS
 	movq	$BTVM_LEAVE_TRAP, CTX_leave_reason(%rdi)
 	mov	CTX_frame + FRAME_vector(%rdi), %rbx
 	cmp	$32, %rbx
@@ -246,8 +294,21 @@ btvm_monitor_fault:
 
 	/* RDI: the context. The guest's registers are in context->frame already. */
 btvm_leave:
+	/* The guest's AC flag is still there (SDM Vol. 3A 6.12.1.3), and would let the host's kernel through SMAP. */
+	pushq	$2
+	popfq
 	xor	%eax, %eax
 	mov	%rax, %dr7
+	/* Back to the first pair, GDT before IDT, and to the selector that both it and the host's GDT know. */
+	cmpq	$0, CTX_user_tables(%rdi)
+	je	1f
+	lgdt	CTX_world_gdtr(%rdi)
+	lidt	CTX_world_idtr(%rdi)
+1:	pushq	$BTVM_SEL_KERNEL_CS
+	lea	2f(%rip), %rax
+	push	%rax
+	lretq
+2:
 SYM_INNER_LABEL(btvm_leave_window, SYM_L_GLOBAL)
 	mov	CTX_host_cr3(%rdi), %rax
 	mov	%rax, %cr3
@@ -255,6 +316,10 @@ SYM_INNER_LABEL(btvm_leave_window, SYM_L_GLOBAL)
 	cmp	CTX_world_cr0(%rdi), %rax
 	je	1f
 	mov	%rax, %cr0
+1:	mov	CTX_host_cr4(%rdi), %rax
+	cmp	CTX_world_cr4(%rdi), %rax
+	je	1f
+	mov	%rax, %cr4
 1:	movzwl	CTX_host_tr(%rdi), %eax
 	ltr	%ax
 	lgdt	CTX_host_gdtr(%rdi)
@@ -324,6 +389,7 @@ SYM_CODE_START(\name)
 	cld
 	FIND_CONTEXT %rdi
 	COPY_FRAME CTX_frame
+	KEEP_SELECTORS
 	movq	$BTVM_LEAVE_TRAP, CTX_leave_reason(%rdi)
 	/* Off the IST stack before CR3 and TSS go: a nested one would start at its top. */
 	lea	CTX_frame(%rdi), %rsp

@@ -15,7 +15,9 @@
 #include "vmm/interrupts/pit.hh"
 #include "vmm/io/port_bus.hh"
 #include "vmm/memory/guest_memory.hh"
-#include "vmm/mmu/shadow_page_table.hh"
+#include "vmm/mmu/shadow_mmu.hh"
+#include "vmm/native/user_tables.hh"
+#include "vmm/native/way.hh"
 #include "vmm/plan/plan.hh"
 #include "vmm/plan/plan_cache.hh"
 #include "vmm/trace/trace_ring.hh"
@@ -26,8 +28,9 @@ namespace btvm {
 /// entry.
 struct View {
     GuestMemory memory{};
-    ShadowPoolView shadow{};
+    ShadowView shadow{};
     btvm_switch_context* context{};
+    btvm_user_tables* user_tables{};
 };
 
 /// What the guest world was left for, when it was the monitor's wish.
@@ -52,8 +55,9 @@ struct FatalError {
     u64 cr2{};
 };
 
-/// Native execution of guest kernel code.
+/// Native execution of guest code.
 struct NativeState {
+    native::Way way{}; ///< How the guest runs natively, or ran last.
     u64 plan_offset{}; ///< Of the plan in use, from the World's first byte: in the plan cache, or `fresh`.
     Plan fresh{};      ///< The last plan made.
     bool plan_valid{}; ///< The plan covers cpu.rip and the debug registers hold it.
@@ -78,7 +82,10 @@ struct World {
     HostRequest request{};
     FatalError error{};
     NativeState native{};
-    ShadowPageTable shadow{};
+    native::UserTables user_tables{};
+    /// The processor does not check segments in full (limits, rights, null selectors): QEMU's emulator.
+    bool lax_segments{};
+    ShadowMmu shadow{};
 
     View host{};
     View monitor{};

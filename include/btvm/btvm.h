@@ -189,6 +189,14 @@ struct btvm_stats {
     __u64 lost_timer_ticks;
     __u64 verify_steps;
     __u64 verify_violations;
+    /* Shadow page tables, for guests with paging on. */
+    __u64 true_page_faults; /* the guest's own, delivered to it; the others are hidden */
+    __u64 tlb_flushes;      /* the guest's */
+    __u64 changed_tables;   /* guest page-table pages written between two flushes */
+    __u64 shadow_entries_kept; /* entries of changed tables that still held at the flush... */
+    __u64 shadow_entries_dropped; /* ... and those that did not */
+    __u64 shadow_pages_evicted;   /* taken from another use because the pool was used up */
+    __u64 spaces_loaded;          /* changes of address space, or between its kernel and user side */
 };
 #define BTVM_GET_STATS _IOWR(BTVM_IOC, 0xa0, struct btvm_stats)
 

@@ -50,6 +50,13 @@ constexpr Counter kCounters[] = {
     BTVM_COUNTER(lost_timer_ticks),
     BTVM_COUNTER(verify_steps),
     BTVM_COUNTER(verify_violations),
+    BTVM_COUNTER(true_page_faults),
+    BTVM_COUNTER(tlb_flushes),
+    BTVM_COUNTER(changed_tables),
+    BTVM_COUNTER(shadow_entries_kept),
+    BTVM_COUNTER(shadow_entries_dropped),
+    BTVM_COUNTER(shadow_pages_evicted),
+    BTVM_COUNTER(spaces_loaded),
 };
 #undef BTVM_COUNTER
 

@@ -1,27 +1,35 @@
 // From a guest-linear code page to the guest-physical frame behind it, as the decoder needs it.
 #pragma once
 
-#include "vmm/base/types.hh"
+#include "vmm/cpu/state.hh"
+#include "vmm/memory/guest_memory.hh"
 
 namespace btvm {
 
-/// Lives on the stack of whoever decodes; it may hold what is only valid in one world.
-///
-/// Guests without paging are translated by identity through address line 20. A guest with paging needs a walk
-/// of its tables here; the answer for a page without a present, executable translation is false.
+/// How guest kernel code is fetched. Lives on the stack of whoever decodes; it holds what is only valid in
+/// one world.
 class CodeTranslation {
 public:
-    /// `a20_masked`: address line 20 is forced to 0 (CpuState::a20_mask_off).
+    /// As the processor in `cpu` translates at this moment.
+    CodeTranslation(const CpuState& cpu, GuestMemory& memory)
+        : cpu_(cpu.paging() ? &cpu : nullptr), memory_(&memory), a20_masked_(cpu.a20_mask_off) {}
+    /// Without paging: by identity through address line 20, which is forced to 0 if `a20_masked`.
     constexpr explicit CodeTranslation(bool a20_masked) : a20_masked_(a20_masked) {}
 
     /// Gives the guest frame number behind linear page number `page`. False: a fetch there would fault.
-    [[nodiscard]] constexpr bool translate(u64 page, u64& frame) const {
+    /// Leaves no trace in the guest's tables: looking ahead is not fetching.
+    [[nodiscard]] bool translate(u64 page, u64& frame) const {
+        if (cpu_) return walk(page, frame);
         constexpr u64 kA20Page = u64{1} << (20 - kPageShift);
         frame = a20_masked_ ? page & ~kA20Page : page;
         return true;
     }
 
 private:
+    [[nodiscard]] bool walk(u64 page, u64& frame) const;
+
+    const CpuState* cpu_{}; ///< Null: no paging.
+    GuestMemory* memory_{};
     bool a20_masked_;
 };
 

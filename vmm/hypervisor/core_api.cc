@@ -18,14 +18,20 @@ T* pointer(u64 address) {
     return reinterpret_cast<T*>(address);
 }
 
-void add_slot(View& view, const btvm_core_slot& s, u64 memory, u64 state, u64 frames) {
+void add_slot(View& view, const btvm_core_slot& s, u64 memory, u64 state, u64 frames, u64 mappings) {
     MemorySlot& slot = view.memory.slots[view.memory.slot_count++];
     slot.first = s.guest_physical;
     slot.size = s.size;
     slot.memory = pointer<u8>(memory);
     slot.state = pointer<u8>(state);
     slot.host_frames = pointer<const u64>(frames);
+    slot.mappings = pointer<u32>(mappings);
     slot.read_only = s.read_only != 0;
+}
+
+ShadowView shadow_view(u64 entries, u64 frames, u64 notes, u32 pages) {
+    return {pointer<u64>(entries), pointer<const u64>(frames), pointer<ShadowNote>(notes),
+            pointer<EntryLinks>(notes + u64{pages} * sizeof(ShadowNote))};
 }
 
 btvm_segment to_abi(const Segment& s) { return {s.base, s.limit, s.selector, s.access.value}; }
@@ -47,7 +53,7 @@ void forget_request(World& world) {
 
 /// What is cached of guest code and its mapping no longer holds.
 void forget_mappings(World& world) {
-    world.shadow.flush(world.host.shadow);
+    world.shadow.purge(world.host.shadow, world.host.memory);
     world.plans.flush();
     world.native.plan_valid = false;
 }
@@ -56,19 +62,25 @@ void forget_mappings(World& world) {
 
 btvm_u64 btvm_core_world_size(void) { return (sizeof(World) + kPageMask) & ~kPageMask; }
 
+btvm_u64 btvm_core_shadow_notes_size(btvm_u32 pages) { return shadow_notes_size(pages); }
+
 void btvm_core_initialise(btvm_world* memory, const btvm_core_layout* layout) {
     World& world = *new (memory) World{};
     world.config.breakpoints = kMaxBreakpoints;
     for (u32 i = 0; i < layout->slot_count; i++) {
         const btvm_core_slot& s = layout->slots[i];
-        add_slot(world.host, s, s.host_memory, s.host_state, s.host_frames);
-        add_slot(world.monitor, s, s.monitor_memory, s.monitor_state, s.monitor_frames);
+        add_slot(world.host, s, s.host_memory, s.host_state, s.host_frames, s.host_mappings);
+        add_slot(world.monitor, s, s.monitor_memory, s.monitor_state, s.monitor_frames, s.monitor_mappings);
     }
-    world.host.shadow = {pointer<u64>(layout->host_shadow), pointer<const u64>(layout->host_shadow_frames)};
-    world.monitor.shadow = {pointer<u64>(layout->monitor_shadow),
-                            pointer<const u64>(layout->monitor_shadow_frames)};
+    world.host.shadow = shadow_view(layout->host_shadow, layout->host_shadow_frames,
+                                    layout->host_shadow_notes, layout->shadow_pages);
+    world.monitor.shadow = shadow_view(layout->monitor_shadow, layout->monitor_shadow_frames,
+                                       layout->monitor_shadow_notes, layout->shadow_pages);
     world.host.context = pointer<btvm_switch_context>(layout->host_context);
     world.monitor.context = pointer<btvm_switch_context>(layout->monitor_context);
+    world.host.user_tables = pointer<btvm_user_tables>(layout->host_user_tables);
+    world.monitor.user_tables = pointer<btvm_user_tables>(layout->monitor_user_tables);
+    world.lax_segments = layout->lax_segments != 0;
     world.shadow.initialise(world.host.shadow, layout->shadow_pages);
     btvm_core_reset(memory);
 }
@@ -119,6 +131,7 @@ void btvm_core_memory_written(btvm_world* w, btvm_u64 guest_physical, btvm_u64 s
         if (begin >= end) continue;
         for (u64 frame = begin >> kPageShift; frame <= (end - 1) >> kPageShift; frame++) {
             slot.state[frame - (slot.first >> kPageShift)] |= page_state::kDirty;
+            world.shadow.table_written(memory, frame);
             if (world.code.drop(memory, frame)) {
                 world.stats.code_pages_dropped++;
                 world.native.plan_valid = false;
@@ -212,6 +225,13 @@ void btvm_core_get_stats(const btvm_world* w, btvm_stats* out) {
     out->port_in_core = world.port_counters.in_core;
     out->port_userland = world.port_counters.userland;
     out->shadow_pages = world.shadow.pages_in_use();
+    const ShadowMmu::Counters& shadow = world.shadow.counters;
+    out->tlb_flushes = shadow.flushes;
+    out->changed_tables = shadow.changed_tables;
+    out->shadow_entries_kept = shadow.entries_kept;
+    out->shadow_entries_dropped = shadow.entries_dropped;
+    out->shadow_pages_evicted = world.shadow.pages_evicted();
+    out->spaces_loaded = shadow.spaces_loaded;
 }
 
 btvm_u32 btvm_core_get_trace(const btvm_world* w, btvm_trace_entry* entries, btvm_u32 count) {

@@ -28,6 +28,7 @@ struct btvm_core_slot {
     btvm_u64 host_memory, monitor_memory; /* addresses */
     btvm_u64 host_state, monitor_state;   /* one byte a page */
     btvm_u64 host_frames, monitor_frames; /* one u64 a page */
+    btvm_u64 host_mappings, monitor_mappings; /* one u32 a page, zeroes */
     btvm_u32 read_only, padding;
 };
 
@@ -35,12 +36,18 @@ struct btvm_core_slot {
 struct btvm_core_layout {
     btvm_u64 host_shadow, monitor_shadow;               /* the shadow pool */
     btvm_u64 host_shadow_frames, monitor_shadow_frames; /* its host frames, one u64 a page */
+    btvm_u64 host_shadow_notes, monitor_shadow_notes;   /* btvm_core_shadow_notes_size() bytes, zeroes */
     btvm_u64 host_context, monitor_context;
+    btvm_u64 host_user_tables, monitor_user_tables; /* writable, zeroes but for the IDT */
     btvm_u32 shadow_pages;
     btvm_u32 slot_count;
+    btvm_u32 lax_segments; /* the processor does not check segments in full */
+    btvm_u32 padding;
     const struct btvm_core_slot* slots;
 };
 
+/* How many bytes the notes about a shadow pool of so many pages take. */
+btvm_u64 btvm_core_shadow_notes_size(btvm_u32 pages);
 /* How many bytes a world needs; page aligned memory. */
 btvm_u64 btvm_core_world_size(void);
 void btvm_core_initialise(struct btvm_world* world, const struct btvm_core_layout* layout);

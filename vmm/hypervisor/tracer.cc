@@ -93,40 +93,61 @@ Verdict Tracer::leave(HostRequest why) {
     return Verdict::Leave;
 }
 
-void Tracer::drop_written_code() {
-    if (!view_.memory.watched_hits) return;
-    view_.memory.watched_hits = 0;
-    const u32 dropped = world_.code.drop_written(view_.memory);
+/// After the interpreter wrote: decoded code that was hit is dropped, tables that were hit have changed.
+void Tracer::note_written_pages() {
+    GuestMemory& memory = view_.memory;
+    if (!memory.watched_hits) return;
+    memory.watched_hits = 0;
+    if (memory.watched_writes <= GuestMemory::kWatchedWrites) {
+        for (u32 i = 0; i < memory.watched_writes; i++)
+            world_.shadow.table_written(memory, memory.watched_write[i].first >> kPageShift);
+    } else {
+        // Nobody knows where the writes were.
+        world_.shadow.purge(view_.shadow, memory);
+    }
+    const u32 dropped = world_.code.drop_written(memory);
     if (!dropped) return;
     world_.stats.code_pages_dropped += dropped;
     world_.native.plan_valid = false;
     world_.trace.add(BTVM_TRACE_CODE_DROP, linear_pc(cpu_), dropped);
 }
 
+/// After the interpreter changed how linear addresses translate.
+void Tracer::note_translation_changes() {
+    if (interpreter_.translations_changed) {
+        interpreter_.translations_changed = false;
+        interpreter_.page_invalidated = false;
+        world_.shadow.flush(view_.shadow, view_.memory, cpu_);
+    } else if (interpreter_.page_invalidated) {
+        interpreter_.page_invalidated = false;
+        world_.shadow.flush_page(view_.shadow, view_.memory, cpu_,
+                                 GuestLinear(interpreter_.invalidated_linear));
+    }
+}
+
 void Tracer::protect_new_code() {
     CodeCache& code = world_.code;
     if (code.newly_watched_overflow()) {
-        world_.shadow.flush(view_.shadow);
+        world_.shadow.purge(view_.shadow, view_.memory);
     } else {
-        for (u32 i = 0; i < code.newly_watched_count(); i++) {
-            const GuestLinear at{code.newly_watched(i) << kPageShift};
-            world_.shadow.write_protect(view_.shadow, at);
-            // With address line 20 masked the page shows a second time, one megabyte up.
-            constexpr u64 kA20 = u64{1} << 20;
-            if (cpu_.a20_mask_off) world_.shadow.write_protect(view_.shadow, GuestLinear(at.value | kA20));
-        }
+        for (u32 i = 0; i < code.newly_watched_count(); i++)
+            world_.shadow.write_protect(view_.shadow, view_.memory, code.newly_watched(i));
     }
     code.clear_newly_watched();
 }
 
 bool Tracer::needs_host_fpu() const {
     if (!platform::kInGuestWorld) return false;
-    const u8* first = view_.memory.readable(bus_address(cpu_, linear_pc(cpu_)), 1);
+    const u64 pc = linear_pc(cpu_);
+    GuestWalk walk;
+    const PageAccess fetch{.write = false, .user = cpu_.cpl() == 3, .fetch = true};
+    // Where a fetch faults there is nothing to execute.
+    if (!guest_walk(cpu_, view_.memory, GuestLinear(pc), fetch, WalkMark::No, walk)) return false;
+    const u8* first = view_.memory.readable(walk.address, 1);
     if (first && !may_use_fpu(*first)) return false;
     Instruction instruction;
-    const CodeTranslation translation(cpu_.a20_mask_off);
-    return CodeCache::fetch(view_.memory, translation, linear_pc(cpu_), CodeSize::Bits32, instruction) !=
-               CodeStatus::Ok ||
+    const CodeSize size = cpu_.code32() ? CodeSize::Bits32 : CodeSize::Bits16;
+    return CodeCache::fetch(view_.memory, translation(), pc, size, instruction) != CodeStatus::Ok ||
            uses_fpu(instruction);
 }
 
@@ -145,7 +166,8 @@ Tracer::Stepped Tracer::step() {
     // The access may have programmed the timer.
     if (world_.port_counters.in_core != core_ports_before)
         world_.next_timer_ns = world_.pit.next_irq_ns(ports_.now_ns);
-    drop_written_code();
+    note_written_pages();
+    note_translation_changes();
     switch (status) {
     case StepStatus::Completed: return Stepped::On;
     case StepStatus::Io: world_.request = HostRequest::Io; return Stepped::Leave;
@@ -187,7 +209,8 @@ Tracer::Stepped Tracer::take_events() {
     world_.native.plan_valid = false;
     const StepStatus status = interpreter_.deliver(event);
     note_delivery(event.vector, 0);
-    drop_written_code();
+    note_written_pages();
+    note_translation_changes();
     if (status == StepStatus::Shutdown) {
         world_.request = HostRequest::Shutdown;
         return Stepped::Leave;
@@ -201,23 +224,23 @@ const Plan* Tracer::find_plan() {
     options.breakpoints = static_cast<u8>(world_.config.breakpoints);
     if (world_.config.flags & BTVM_CONFIG_LOOKAHEAD) options.kind = PlannerKind::Lookahead;
     options.leave_one_out = world_.config.flags & BTVM_CONFIG_TEST_PLANNER_BUG;
-    // Without paging the only mapping there is goes by address line 20.
+    const CodeTranslation translation = this->translation();
     const PlanKey key{pc, cpu_.a20_mask_off, CodeSize::Bits32, options.breakpoints, options.kind};
     const bool cached = !(world_.config.flags & BTVM_CONFIG_PLAN_CACHE_OFF);
     if (cached) {
-        if (const Plan* plan = world_.plans.lookup(key, world_.code)) {
+        if (const Plan* plan =
+                world_.plans.lookup(key, world_.code, translation, world_.shadow.translation_epoch)) {
             world_.stats.plan_cache_hits++;
             return plan;
         }
     }
-    const CodeTranslation translation(cpu_.a20_mask_off);
     CodeView code{world_.code, view_.memory, translation, CodeSize::Bits32};
     Plan& fresh = world_.native.fresh;
     make_plan(code, pc, options, fresh);
     world_.stats.plans_made++;
     if (world_.config.flags & BTVM_CONFIG_VERIFY) note_violation(check_plan(code, fresh), pc);
     world_.trace.add(BTVM_TRACE_PLAN, pc, fresh.count, fresh.address[0], fresh.address[1]);
-    if (cached) world_.plans.insert(key, fresh);
+    if (cached) world_.plans.insert(key, fresh, world_.shadow.translation_epoch);
     return &fresh;
 }
 
@@ -272,6 +295,8 @@ Verdict Tracer::resume() {
     }
     const Plan& plan = running_plan();
     protect_new_code();
+    world_.shadow.load(view_.shadow, view_.memory, cpu_, ShadowSide::Kernel);
+    if (world_.shadow.take_stale()) platform::invalidate_all();
     btvm_switch_context& context = *view_.context;
     u64 flags = plan.needs_rf && plan.pc == linear_pc(cpu_) ? eflags::kRf : 0;
     if (world_.config.flags & BTVM_CONFIG_VERIFY) {
@@ -298,7 +323,7 @@ bool Tracer::verified() {
     NativeState& native = world_.native;
     const u64 pc = linear_pc(cpu_);
     const u64 previous = native.verify_stepped ? native.verify_from : kNoPreviousPc;
-    const CodeTranslation translation(cpu_.a20_mask_off);
+    const CodeTranslation translation = this->translation();
     const CodeView code{world_.code, view_.memory, translation, CodeSize::Bits32};
     const Violation violation = check_step(code, previous, pc, running_plan());
     native.verify_stepped = false;

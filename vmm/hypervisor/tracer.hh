@@ -60,7 +60,10 @@ private:
     [[nodiscard]] const Plan& running_plan() const;
     void run_plan(const Plan& plan);
     void count_emulated(InstructionClass what);
-    void drop_written_code();
+    void note_written_pages();
+    void note_translation_changes();
+    void deliver_page_fault(u32 linear, u32 error);
+    [[nodiscard]] CodeTranslation translation() const { return {cpu_, view_.memory}; }
     void protect_new_code();
     void note_delivery(u32 vector, u32 error);
 

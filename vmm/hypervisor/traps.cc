@@ -79,26 +79,52 @@ Verdict Tracer::on_single_step() {
     return verified() ? Verdict::Resume : leave(HostRequest::Error);
 }
 
+/// A fault of the shadow page tables is hidden or true (paper section 3.4.2): the guest's own tables tell.
 Verdict Tracer::on_page_fault() {
     world_.stats.trap_page_fault++;
     const btvm_switch_context& context = *view_.context;
-    const bool write = context.frame.error & pf_error::kWrite;
+    GuestMemory& memory = view_.memory;
     const GuestLinear at{context.trap_cr2 & 0xffffffff};
-    const GuestPhysical physical = bus_address(cpu_, at.value);
-    const MemorySlot* slot = view_.memory.find(physical);
+    const bool write = context.frame.error & pf_error::kWrite;
+    const ShadowSide side = ShadowSide::Kernel;
+    const PageAccess access{.write = write,
+                            .user = side == ShadowSide::User,
+                            .fetch = (context.frame.error & pf_error::kFetch) != 0};
+    GuestWalk walk;
+    if (!guest_walk(cpu_, memory, at, access, WalkMark::Yes, walk)) {
+        world_.stats.true_page_faults++;
+        deliver_page_fault(static_cast<u32>(at.value), walk.error);
+        return cpu_.activity == Activity::Shutdown ? leave(HostRequest::Shutdown) : proceed();
+    }
+    const MemorySlot* slot = memory.find(walk.address);
     // No memory there, or a write that must not simply land: the interpreter does what the bus would.
     if (!slot || !slot->host_frames || (write && slot->read_only)) return emulate_and_proceed();
-    const u64 page = (physical.value - slot->first) >> kPageShift;
-    const bool watched = slot->state[page] & (page_state::kCode | page_state::kTable);
-    if (write && watched) return emulate_and_proceed();
-
-    if (write) slot->state[page] |= page_state::kDirty;
-    // What is dirty already need not fault again to be found dirty.
-    const bool writable = !slot->read_only && !watched && (slot->state[page] & page_state::kDirty);
-    world_.shadow.map(view_.shadow, at.page(), slot->host_frames[page], writable);
+    const u64 frame = walk.address.frame();
+    u8& state = slot->state[frame - (slot->first >> kPageShift)];
+    if (write) {
+        if (state & page_state::kCode) return emulate_and_proceed();
+        // From here until the guest flushes its TLB its writes to this table need no trap.
+        world_.shadow.table_written(memory, frame);
+        state |= page_state::kDirty;
+    }
+    const u64 epoch = world_.shadow.translation_epoch;
+    world_.shadow.map(view_.shadow, memory, cpu_, side, at, walk);
+    if (world_.shadow.translation_epoch != epoch) world_.native.plan_valid = false;
     world_.stats.hidden_page_faults++;
-    world_.stats.shadow_pages = world_.shadow.pages_in_use();
     return proceed();
+}
+
+void Tracer::deliver_page_fault(u32 linear, u32 error) {
+    cpu_.cr2 = linear;
+    Event event;
+    event.vector = static_cast<u8>(Vector::PageFault);
+    event.has_error = true;
+    event.error = error;
+    world_.native.plan_valid = false;
+    (void)interpreter_.deliver(event);
+    note_delivery(event.vector, error);
+    note_written_pages();
+    note_translation_changes();
 }
 
 } // namespace btvm

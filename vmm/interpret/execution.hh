@@ -296,6 +296,7 @@ private:
     [[nodiscard]] bool code_breakpoint();
     void watch_port(u16 port, unsigned size);
     void watch_range(u32 first, u32 size, unsigned kinds);
+    [[nodiscard]] bool invalidate_page();
     void invalidate_translations() { owner_.translations_changed = true; }
 
     // Floating point (x87.cc, x87_environment.cc, mmx.cc)

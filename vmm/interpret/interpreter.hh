@@ -55,9 +55,12 @@ public:
     /// Where decoded instructions are kept, or null. Its content means nothing to anyone else and is never
     /// saved.
     InstructionCache* cache{};
-    /// Set when the guest may have made cached translations stale (MOV CR0/CR3/CR4, INVLPG, a task
-    /// switch). Whoever keeps shadow tables looks here and clears it.
+    /// Set when the guest has flushed its TLB, or changed how it translates (MOV CR0/CR3/CR4, a task switch).
+    /// Whoever keeps shadow tables looks here and clears it.
     bool translations_changed{};
+    /// Set when INVLPG has flushed the page of `invalidated_linear`; the same holds.
+    bool page_invalidated{};
+    u32 invalidated_linear{};
     /// FERR#: an x87 exception is pending and CR0.NE is clear, so a waiting x87 instruction stands still
     /// until IRQ 13 is served. The owner drives the line with it; cleared by the interpreter when the
     /// exception is.

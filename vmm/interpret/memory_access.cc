@@ -25,6 +25,7 @@ bool Execution::check_segment(const Segment& s, u32 offset, u32 size, Mode mode,
 bool Execution::translate_paged(u32 linear, PageAccess access, GuestPhysical& out) {
     GuestWalk walk;
     if (!guest_walk(cpu_, memory_, GuestLinear(linear), access, WalkMark::No, walk)) {
+        (void)guest_walk(cpu_, memory_, GuestLinear(linear), access, WalkMark::Yes, walk);
         cpu_.cr2 = linear;
         return fault(Vector::PageFault, walk.error);
     }

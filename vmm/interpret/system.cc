@@ -168,12 +168,18 @@ bool Execution::group_0f01() {
         if (!privileged() || !read_rm(2, value)) return false;
         // LMSW reaches PE, MP, EM and TS, and cannot clear PE.
         return write_cr0((static_cast<u32>(cpu_.cr0) & ~0xeu) | (value & 0xf));
-    case 7:
-        if (!privileged()) return false;
-        invalidate_translations();
-        return true;
+    case 7: return privileged() && invalidate_page();
     default: return undefined();
     }
+}
+
+/// INVLPG never faults on its operand: neither limits nor rights are looked at.
+bool Execution::invalidate_page() {
+    SegReg segment;
+    const u32 offset = effective_offset(segment);
+    owner_.page_invalidated = true;
+    owner_.invalidated_linear = static_cast<u32>(cpu_.seg[segment].base) + offset;
+    return true;
 }
 
 } // namespace btvm

@@ -66,10 +66,10 @@ void GuestMemory::log_watched(u64 first, u32 bytes) {
     watched_writes++;
 }
 
-void GuestMemory::note_write(const MemorySlot& slot, u64 offset, u32 bytes) {
+void GuestMemory::note_write(const MemorySlot& slot, u64 offset, u32 bytes, u8 watched) {
     u8& state = slot.state[offset >> kPageShift];
     state |= page_state::kDirty;
-    if (state & (page_state::kCode | page_state::kTable)) {
+    if (state & watched) {
         state |= page_state::kWatchedHit;
         watched_hits++;
         log_watched(slot.first + offset, bytes);
@@ -84,12 +84,22 @@ void GuestMemory::write(GuestPhysical at, const void* in, u32 bytes) {
         if (slot && !slot->read_only) {
             const u64 offset = at.value - slot->first;
             copy(slot->memory + offset, from, part);
-            if (slot->state) note_write(*slot, offset, part);
+            if (slot->state) note_write(*slot, offset, part, page_state::kCode | page_state::kTable);
         }
         from += part;
         at = at + part;
         bytes -= part;
     }
+}
+
+void GuestMemory::set_table_bits(GuestPhysical at, u8 bits) {
+    const MemorySlot* slot = find(at);
+    if (!slot || slot->read_only) return;
+    const u64 offset = at.value - slot->first;
+    u8& byte = slot->memory[offset];
+    if ((byte & bits) == bits) return;
+    byte |= bits;
+    if (slot->state) note_write(*slot, offset, 1, page_state::kCode);
 }
 
 } // namespace btvm

@@ -16,6 +16,9 @@ inline constexpr u8 kDirty = 1u << 1; ///< Written since the last checkpoint.
 inline constexpr u8 kTable = 1u << 2; ///< In use as a guest page table: a write must mark the shadow entries.
 inline constexpr u8 kWatchedHit =
     1u << 3; ///< A kCode or kTable page was written since its owner last looked.
+inline constexpr u8 kTableChanged =
+    1u
+    << 4; ///< A kTable page was written since the guest last flushed its TLB; until then writes need no trap.
 } // namespace page_state
 
 struct MemorySlot {
@@ -24,7 +27,8 @@ struct MemorySlot {
     u8* memory{};             ///< Where this build of the core sees the slot.
     u8* state{};              ///< One page_state byte a page, or null: not tracked.
     const u64* host_frames{}; ///< The host page-frame number of each page, or null in hosted builds.
-    u8 read_only{};           ///< ROM: writes are dropped, as on the bus.
+    u32* mappings{}; ///< One word a page, for the shadow page tables' reverse map; null in hosted builds.
+    u8 read_only{};  ///< ROM: writes are dropped, as on the bus.
     u8 reserved[7]{};
 };
 
@@ -61,6 +65,10 @@ public:
     void read(GuestPhysical at, void* out, u32 bytes) const;
     void write(GuestPhysical at, const void* in, u32 bytes);
 
+    /// Sets bits in one byte of a page-table entry, as the processor does for accessed and dirty: to whoever
+    /// shadows the table that is no change.
+    void set_table_bits(GuestPhysical at, u8 bits);
+
     template <class T>
     [[nodiscard]] T load(GuestPhysical at) const {
         T v;
@@ -73,7 +81,7 @@ public:
     }
 
 private:
-    void note_write(const MemorySlot& slot, u64 offset, u32 bytes);
+    void note_write(const MemorySlot& slot, u64 offset, u32 bytes, u8 watched);
     void log_watched(u64 first, u32 bytes);
 };
 

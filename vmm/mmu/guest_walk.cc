@@ -34,8 +34,11 @@ public:
     bool run(WalkMark mark) {
         out_.entry_size = pae_ ? 8 : 4;
         out_.writable = out_.user = out_.executable = true;
-        if (!(pae_ ? descend_pae() : descend_32())) return false;
-        if (!allowed()) return fail(pf_error::kPresent);
+        if (!(pae_ ? descend_pae() : descend_32()) || !(allowed() || fail(pf_error::kPresent))) {
+            // What leads to the refusing entry was used for the translation all the same (SDM Vol. 3A 4.8).
+            if (mark == WalkMark::Yes && out_.levels == 2) memory_.set_table_bits(out_.entry[0], kAccessed);
+            return false;
+        }
         out_.global = (out_.leaf & kGlobal) && (cpu_.cr4 & cr4::kPge);
         if (mark == WalkMark::Yes) set_bits();
         out_.dirty = out_.leaf & kDirty;
@@ -56,6 +59,7 @@ private:
         const u64 e = pae_ ? memory_.load<u64>(at) : memory_.load<u32>(at);
         out_.entry[out_.levels++] = at;
         out_.leaf = e;
+        if (out_.levels == 1) out_.directory = e;
         if (!(e & kPresent)) return fail(0);
         const bool large = out_.levels == 1 && (e & kLarge) && (pae_ || (cpu_.cr4 & cr4::kPse));
         if (e & (reserved | (large ? reserved_large : 0)))
@@ -102,9 +106,9 @@ private:
             const bool leaf = i + 1u == out_.levels;
             const u64 wanted = kAccessed | (leaf && access_.write ? kDirty : 0);
             // The low byte holds both bits; only it is written, so nothing else of the entry can be lost.
-            const u8 low = memory_.load<u8>(out_.entry[i]);
-            if ((low & wanted) != wanted) memory_.store<u8>(out_.entry[i], static_cast<u8>(low | wanted));
+            memory_.set_table_bits(out_.entry[i], static_cast<u8>(wanted));
             if (leaf) out_.leaf |= wanted;
+            if (i == 0) out_.directory |= wanted;
         }
     }
 

@@ -26,17 +26,18 @@ struct GuestWalk {
     u8 levels{}; ///< Table entries read: 0 with paging off, else 1 or 2 (the PDPTE registers not counted).
     u8 entry_size{};          ///< 4, or 8 with PAE.
     GuestPhysical entry[2]{}; ///< Where they lie, root first.
-    u64 leaf{};               ///< The last entry read.
-    u32 error{};              ///< The page-fault error code if the walk failed.
+    u64 leaf{};      ///< The last entry read, accessed and dirty bits as they stand after the walk...
+    u64 directory{}; ///< ... and the first one; the same for a large page.
+    u32 error{};     ///< The page-fault error code if the walk failed.
 };
 
 enum class WalkMark : u8 {
     No, ///< Look only.
-    Yes ///< Set the accessed and dirty bits if the access is allowed, as the processor does for an access it
-        ///< makes.
+    Yes ///< Set the accessed and dirty bits, as the processor does for an access it makes; if it is refused,
+        ///< the accessed bit of what led to the refusing entry.
 };
 
-/// Walks for one byte. False: a page fault with `out.error`; nothing was changed.
+/// Walks for one byte. False: a page fault with `out.error`.
 [[nodiscard]] bool guest_walk(const CpuState& cpu, GuestMemory& memory, GuestLinear linear, PageAccess access,
                               WalkMark mark, GuestWalk& out);
 

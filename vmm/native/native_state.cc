@@ -1,23 +1,19 @@
 #include "vmm/native/native_state.hh"
 
 #include "vmm/base/platform.hh"
+#include "vmm/native/data_segments.hh"
 
 namespace btvm::native {
 
 namespace {
 
-constexpr u32 kFlatLimit = 0xffffffff;
 // The flags that user-level code computes by itself: the same at every ring. All others are virtual.
 constexpr u64 kNativeFlags = eflags::kArithmetic | eflags::kDf;
 
 /// The guest's descriptor with DPL 3, as ring 3 needs it.
-constexpr u64 ring3_descriptor(const Segment& s) {
-    const bool pages = s.limit > 0xfffff;
-    const u64 limit = pages ? s.limit >> 12 : s.limit;
-    u64 access = s.access.value | 0x60 | 1; // DPL 3, accessed: the processor has nothing to write back
-    access = (access & ~u64{0xa000}) | (pages ? 0x8000 : 0); // G by the limit's size, never a 64-bit segment
-    return (limit & 0xffff) | (s.base & 0xffffff) << 16 | (access & 0xf0ff) << 40 |
-           (limit >> 16 & 0xf) << 48 | (s.base >> 24 & 0xff) << 56;
+constexpr u64 ring3_descriptor(Segment s) {
+    s.access.value |= 0x60;
+    return descriptor_of(s);
 }
 
 bool set_descriptor(btvm_switch_context& context, u16 selector, u64 value) {
@@ -27,57 +23,29 @@ bool set_descriptor(btvm_switch_context& context, u16 selector, u64 value) {
     return true;
 }
 
-enum class DataSegment : u8 { Ds, Es, Fs, Gs };
-
-void load_selector([[maybe_unused]] DataSegment which, [[maybe_unused]] u16 selector) {
-#if defined(BTVM_MONITOR)
-    const u32 value = selector;
+constexpr u16 slot_of(SegReg which) {
     switch (which) {
-    case DataSegment::Ds: asm volatile("mov %0, %%ds" ::"r"(value)); break;
-    case DataSegment::Es: asm volatile("mov %0, %%es" ::"r"(value)); break;
-    case DataSegment::Fs: asm volatile("mov %0, %%fs" ::"r"(value)); break;
-    case DataSegment::Gs: asm volatile("mov %0, %%gs" ::"r"(value)); break;
+    case Ds: return BTVM_SEL_GUEST_DS;
+    case Es: return BTVM_SEL_GUEST_ES;
+    case Fs: return BTVM_SEL_GUEST_FS;
+    default: return BTVM_SEL_GUEST_GS;
     }
-#endif
 }
 
-void store_data_segment(const Segment& s, btvm_switch_context& context, u16 slot, btvm_u16& current,
-                        DataSegment which) {
+void store_data_segment(const CpuState& cpu, btvm_switch_context& context, SegReg which, bool reload) {
+    const Segment& s = cpu.seg[which];
+    const u16 slot = slot_of(which);
+    btvm_u16& current = selector_of(context, which);
     // A null or unusable segment stays null: the access faults at ring 3, and the interpreter raises the
     // guest's fault.
     const bool changed = !s.null() && set_descriptor(context, slot, ring3_descriptor(s));
     const u16 selector = s.null() ? 0 : slot;
-    if (!changed && current == selector) return;
+    if (!changed && !reload && current == selector) return;
     current = selector;
     load_selector(which, selector);
 }
 
 } // namespace
-
-bool eligible(const CpuState& cpu) {
-    const Segment& cs = cpu.seg[Cs];
-    const Segment& ss = cpu.seg[Ss];
-    // Only userland can say so (BTVM_SET_SREGS): IRET would fault.
-    if (cs.null() || ss.null()) return false;
-    if (!cpu.protected_mode() || cpu.paging() || cpu.cpl() != 0 || (cpu.rflags & (eflags::kVm | eflags::kTf)))
-        return false;
-    if (cs.base != 0 || cs.limit != kFlatLimit || !cs.access.default_big() || !cs.access.is_code())
-        return false;
-    if (ss.base != 0 || ss.limit != kFlatLimit || !ss.access.default_big() || !ss.access.writable() ||
-        ss.access.expand_down())
-        return false;
-    // Segments that emulated processors do not check in full (limits, rights, a null DS or ES) are left to
-    // the interpreter. FS and GS are null in many a kernel that never uses them, so they may be.
-    constexpr SegReg kData[] = {Ds, Es, Fs, Gs};
-    for (const SegReg r : kData) {
-        const Segment& s = cpu.seg[r];
-        if (s.null() ? r == Ds || r == Es
-                     : s.limit != kFlatLimit || !s.access.writable() || s.access.expand_down())
-            return false;
-    }
-    constexpr u64 kDr7Enables = 0xff;
-    return !(cpu.dr[7] & kDr7Enables);
-}
 
 void load_registers(CpuState& cpu, const btvm_trap_frame& frame) {
     for (unsigned i = 0; i < 8; i++)
@@ -97,14 +65,21 @@ void store_registers(const CpuState& cpu, btvm_trap_frame& frame, u64 extra_flag
     frame.ss = BTVM_SEL_GUEST_SS;
 }
 
-void store_segments(const CpuState& cpu, btvm_switch_context& context) {
+void store_segments(const CpuState& cpu, btvm_switch_context& context, bool reload_all) {
+    store_control_registers(cpu, context);
     // CS and SS are loaded by IRET each time.
     set_descriptor(context, BTVM_SEL_GUEST_CS, ring3_descriptor(cpu.seg[Cs]));
     set_descriptor(context, BTVM_SEL_GUEST_SS, ring3_descriptor(cpu.seg[Ss]));
-    store_data_segment(cpu.seg[Ds], context, BTVM_SEL_GUEST_DS, context.ds, DataSegment::Ds);
-    store_data_segment(cpu.seg[Es], context, BTVM_SEL_GUEST_ES, context.es, DataSegment::Es);
-    store_data_segment(cpu.seg[Fs], context, BTVM_SEL_GUEST_FS, context.fs, DataSegment::Fs);
-    store_data_segment(cpu.seg[Gs], context, BTVM_SEL_GUEST_GS, context.gs, DataSegment::Gs);
+    for (const SegReg which : kDataSegments)
+        store_data_segment(cpu, context, which, reload_all);
+}
+
+void store_control_registers(const CpuState& cpu, btvm_switch_context& context) {
+    const u64 wanted = cpu.cr4 & BTVM_CR4_GUEST;
+    if (context.guest_cr4 == wanted) return;
+    context.guest_cr4 = wanted;
+    context.world_cr4 = (context.world_cr4 & ~u64{BTVM_CR4_GUEST}) | wanted;
+    platform::write_cr4(context.world_cr4);
 }
 
 void store_breakpoints(const Plan& plan, btvm_switch_context& context) {
@@ -132,6 +107,21 @@ void store_breakpoints(const Plan& plan, btvm_switch_context& context) {
         context.dr7 = dr7;
         platform::write_dr7(dr7);
     }
+}
+
+void enter_kernel(World& world, View& view, const Plan& plan, u64 extra_flags) {
+    btvm_switch_context& context = *view.context;
+    const bool from_user_tables = context.user_tables;
+    if (from_user_tables) {
+        platform::load_gdt_then_idt(&context.world_gdtr, &context.world_idtr);
+        context.user_tables = 0;
+        for (btvm_u64& hidden : context.hidden_part)
+            hidden = 0;
+    }
+    store_segments(world.cpu, context, from_user_tables);
+    store_breakpoints(plan, context);
+    store_registers(world.cpu, context.frame, extra_flags);
+    world.native.way = Way::Trace;
 }
 
 } // namespace btvm::native

@@ -21,8 +21,7 @@ struct PlanCacheCounters {
 /// What a plan was made for.
 struct PlanKey {
     u64 pc{};    ///< Linear.
-    u32 space{}; ///< A number for the linear-to-physical mapping: the owner gives another whenever a
-                 ///< translation may have changed (CR3 load, TLB flush, A20), or flushes.
+    u32 space{}; ///< A number for what else tells mappings apart (address line 20).
     CodeSize size{CodeSize::Bits32};
     u8 breakpoints{kMaxBreakpoints};
     PlannerKind kind{PlannerKind::BreadthFirst};
@@ -38,10 +37,12 @@ public:
     PlanCacheCounters counters;
 
     /// The plan for `key` if all it was made from is current, or null. Points into the cache: copy it before
-    /// insert().
-    [[nodiscard]] const Plan* lookup(const PlanKey& key, CodeCache& code);
-    /// Keeps `plan` unless it is provisional.
-    void insert(const PlanKey& key, const Plan& plan);
+    /// insert(). `epoch` is a number that the owner changes whenever a linear address may lead elsewhere (CR3
+    /// load, TLB flush): a plan of another epoch is asked, page by page, whether it still fits.
+    [[nodiscard]] const Plan* lookup(const PlanKey& key, CodeCache& code, const CodeTranslation& translation,
+                                     u64 epoch);
+    /// Keeps `plan`, made in `epoch`, unless it is provisional.
+    void insert(const PlanKey& key, const Plan& plan, u64 epoch);
     /// Forgets all plans. Cheap.
     void flush();
 
@@ -49,6 +50,7 @@ private:
     struct Entry {
         u64 epoch; ///< Live when it is epoch_ + 1.
         u64 last_used;
+        u64 translated; ///< The epoch in which its pages were last seen where they were.
         PlanKey key;
         Plan plan;
     };

@@ -28,19 +28,24 @@ public:
 
     explicit SimulatedWorld(unsigned breakpoints, u32 flags = 0)
         : ram_(kRam), state_(kRam >> kPageShift), frames_(kRam >> kPageShift), pool_(512 * kPoolPages),
-          pool_frames_(kPoolPages), context_(std::make_unique<btvm_switch_context>()),
-          world_(std::make_unique<World>()) {
+          pool_frames_(kPoolPages), pool_notes_(kPoolPages), pool_links_(kShadowEntries * kPoolPages),
+          mappings_(kRam >> kPageShift), gdt_(BTVM_GDT_ENTRIES),
+          context_(std::make_unique<btvm_switch_context>()),
+          user_tables_(std::make_unique<btvm_user_tables>()), world_(std::make_unique<World>()) {
         World& world = *world_;
         world.host.memory.slots[0] = {.first = 0,
                                       .size = kRam,
                                       .memory = ram_.data(),
                                       .state = state_.data(),
                                       .host_frames = frames_.data(),
+                                      .mappings = mappings_.data(),
                                       .read_only = 0,
                                       .reserved = {}};
         world.host.memory.slot_count = 1;
-        world.host.shadow = {pool_.data(), pool_frames_.data()};
+        world.host.shadow = {pool_.data(), pool_frames_.data(), pool_notes_.data(), pool_links_.data()};
         world.host.context = context_.get();
+        world.host.user_tables = user_tables_.get();
+        context_->world_gdt = gdt_.data();
         world.shadow.initialise(world.host.shadow, kPoolPages);
         world.config.breakpoints = breakpoints;
         world.config.flags = flags;
@@ -146,7 +151,12 @@ private:
 
     std::vector<u8> ram_, state_;
     std::vector<u64> frames_, pool_, pool_frames_;
+    std::vector<ShadowNote> pool_notes_;
+    std::vector<EntryLinks> pool_links_;
+    std::vector<u32> mappings_;
+    std::vector<btvm_u64> gdt_;
     std::unique_ptr<btvm_switch_context> context_;
+    std::unique_ptr<btvm_user_tables> user_tables_;
     std::unique_ptr<World> world_;
     u64 native_instructions_{};
 };

@@ -7,6 +7,8 @@
 namespace btvm::test {
 namespace {
 
+constexpr u64 kEpoch = 7;
+
 class PlanCacheTest : public testing::Test {
 protected:
     PlanCacheTest() {
@@ -16,9 +18,9 @@ protected:
 
     /// What the monitor does at a trap.
     Plan plan_at(const PlanKey& key) {
-        if (const Plan* found = plans->lookup(key, w.cache())) return *found;
+        if (const Plan* found = plans->lookup(key, w.cache(), w.translation, kEpoch)) return *found;
         const Plan made = w.plan(key.pc, key.breakpoints, key.kind);
-        plans->insert(key, made);
+        plans->insert(key, made, kEpoch);
         return made;
     }
 
@@ -28,9 +30,9 @@ protected:
 
 TEST_F(PlanCacheTest, FindsWhatWasInserted) {
     const PlanKey key{.pc = 0x1000};
-    EXPECT_EQ(plans->lookup(key, w.cache()), nullptr);
+    EXPECT_EQ(plans->lookup(key, w.cache(), w.translation, kEpoch), nullptr);
     (void)plan_at(key);
-    const Plan* found = plans->lookup(key, w.cache());
+    const Plan* found = plans->lookup(key, w.cache(), w.translation, kEpoch);
     ASSERT_NE(found, nullptr);
     EXPECT_EQ(addresses(*found), std::vector<u64>{0x1010});
     EXPECT_EQ(plans->counters.hits, 1u);
@@ -43,20 +45,20 @@ TEST_F(PlanCacheTest, EveryPartOfTheKeyCounts) {
     (void)plan_at(key);
     PlanKey other = key;
     other.pc = 0x1001;
-    EXPECT_EQ(plans->lookup(other, w.cache()), nullptr);
+    EXPECT_EQ(plans->lookup(other, w.cache(), w.translation, kEpoch), nullptr);
     other = key;
     other.space = 1;
-    EXPECT_EQ(plans->lookup(other, w.cache()), nullptr);
+    EXPECT_EQ(plans->lookup(other, w.cache(), w.translation, kEpoch), nullptr);
     other = key;
     other.size = CodeSize::Bits16;
-    EXPECT_EQ(plans->lookup(other, w.cache()), nullptr);
+    EXPECT_EQ(plans->lookup(other, w.cache(), w.translation, kEpoch), nullptr);
     other = key;
     other.breakpoints = 2;
-    EXPECT_EQ(plans->lookup(other, w.cache()), nullptr);
+    EXPECT_EQ(plans->lookup(other, w.cache(), w.translation, kEpoch), nullptr);
     other = key;
     other.kind = PlannerKind::Lookahead;
-    EXPECT_EQ(plans->lookup(other, w.cache()), nullptr);
-    EXPECT_NE(plans->lookup(key, w.cache()), nullptr);
+    EXPECT_EQ(plans->lookup(other, w.cache(), w.translation, kEpoch), nullptr);
+    EXPECT_NE(plans->lookup(key, w.cache(), w.translation, kEpoch), nullptr);
 }
 
 TEST_F(PlanCacheTest, AWriteToTheCodeMakesAPlanStale) {
@@ -66,9 +68,9 @@ TEST_F(PlanCacheTest, AWriteToTheCodeMakesAPlanStale) {
     (void)plan_at(two);
     w.memory.store<u8>(GuestPhysical(0x1008), 0x9c);
     (void)w.cache().drop_written(w.memory);
-    EXPECT_EQ(plans->lookup(one, w.cache()), nullptr);
+    EXPECT_EQ(plans->lookup(one, w.cache(), w.translation, kEpoch), nullptr);
     EXPECT_EQ(plans->counters.stale, 1u);
-    EXPECT_NE(plans->lookup(two, w.cache()), nullptr);
+    EXPECT_NE(plans->lookup(two, w.cache(), w.translation, kEpoch), nullptr);
     EXPECT_EQ(addresses(plan_at(one)), std::vector<u64>{0x1008});
     EXPECT_EQ(addresses(plan_at(one)), std::vector<u64>{0x1008});
 }
@@ -77,19 +79,19 @@ TEST_F(PlanCacheTest, AnEvictedPageMakesAPlanStale) {
     CodeWorld big(CodeCache::kPages + 8);
     const PlanKey key{.pc = 0x1000};
     big.pushf(0x1010);
-    plans->insert(key, big.plan(0x1000, 4));
+    plans->insert(key, big.plan(0x1000, 4), kEpoch);
     for (u64 page = 2; page < CodeCache::kPages + 4; page++)
         (void)big.classify(page << kPageShift);
-    EXPECT_EQ(plans->lookup(key, big.cache()), nullptr);
+    EXPECT_EQ(plans->lookup(key, big.cache(), big.translation, kEpoch), nullptr);
 }
 
 TEST_F(PlanCacheTest, AHitKeepsItsPagesFromBeingEvicted) {
     CodeWorld big(2 * CodeCache::kPages + 8);
     const PlanKey key{.pc = 0x1000};
     big.pushf(0x1010);
-    plans->insert(key, big.plan(0x1000, 4));
+    plans->insert(key, big.plan(0x1000, 4), kEpoch);
     for (u64 page = 2; page < 2 * CodeCache::kPages; page++) {
-        ASSERT_NE(plans->lookup(key, big.cache()), nullptr);
+        ASSERT_NE(plans->lookup(key, big.cache(), big.translation, kEpoch), nullptr);
         (void)big.classify(page << kPageShift);
     }
 }
@@ -98,10 +100,10 @@ TEST_F(PlanCacheTest, FlushForgetsAll) {
     const PlanKey key{.pc = 0x1000};
     (void)plan_at(key);
     plans->flush();
-    EXPECT_EQ(plans->lookup(key, w.cache()), nullptr);
+    EXPECT_EQ(plans->lookup(key, w.cache(), w.translation, kEpoch), nullptr);
     EXPECT_EQ(plans->counters.flushes, 1u);
     (void)plan_at(key);
-    EXPECT_NE(plans->lookup(key, w.cache()), nullptr);
+    EXPECT_NE(plans->lookup(key, w.cache(), w.translation, kEpoch), nullptr);
 }
 
 TEST_F(PlanCacheTest, ProvisionalPlansAreNotKept) {
@@ -110,8 +112,8 @@ TEST_F(PlanCacheTest, ProvisionalPlansAreNotKept) {
     const PlanKey key{.pc = 0x1000};
     const Plan p = w.plan(0x1000, options);
     ASSERT_TRUE(p.provisional);
-    plans->insert(key, p);
-    EXPECT_EQ(plans->lookup(key, w.cache()), nullptr);
+    plans->insert(key, p, kEpoch);
+    EXPECT_EQ(plans->lookup(key, w.cache(), w.translation, kEpoch), nullptr);
 }
 
 TEST_F(PlanCacheTest, FullSetsReplaceTheLeastRecentlyUsed) {
@@ -122,12 +124,12 @@ TEST_F(PlanCacheTest, FullSetsReplaceTheLeastRecentlyUsed) {
     for (u32 i = 0; i < kKeys; i++) {
         Plan mine = p;
         mine.pc = i;
-        plans->insert({.pc = i}, mine);
-        const Plan* back = plans->lookup({.pc = i}, w.cache());
+        plans->insert({.pc = i}, mine, kEpoch);
+        const Plan* back = plans->lookup({.pc = i}, w.cache(), w.translation, kEpoch);
         ASSERT_NE(back, nullptr);
     }
     for (u32 i = 0; i < kKeys; i++)
-        if (const Plan* back = plans->lookup({.pc = i}, w.cache())) {
+        if (const Plan* back = plans->lookup({.pc = i}, w.cache(), w.translation, kEpoch)) {
             found++;
             ASSERT_EQ(back->pc, i);
         }
@@ -139,9 +141,9 @@ TEST_F(PlanCacheTest, FullSetsReplaceTheLeastRecentlyUsed) {
 TEST_F(PlanCacheTest, ReplacingTheSameKeyKeepsTheNeighbour) {
     const PlanKey key{.pc = 0x1000};
     for (int i = 0; i < 3; i++)
-        plans->insert(key, w.plan(0x1000, 4));
+        plans->insert(key, w.plan(0x1000, 4), kEpoch);
     EXPECT_EQ(plans->counters.replaced, 0u);
-    EXPECT_NE(plans->lookup(key, w.cache()), nullptr);
+    EXPECT_NE(plans->lookup(key, w.cache(), w.translation, kEpoch), nullptr);
 }
 
 } // namespace

@@ -11,6 +11,8 @@
 namespace btvm::test {
 namespace {
 
+constexpr u64 kEpoch = 7;
+
 /// Bytes that make a dense control flow: many short branches, now and then anything at all.
 u8 code_byte(std::mt19937_64& random) {
     static constexpr u8 kLikely[] = {0x74, 0x75, 0xeb, 0xe2, 0xe3, 0x7c, 0x0f, 0x84, 0xe8,
@@ -48,12 +50,12 @@ TEST_P(PlanHistory, EveryPlanThatMayRunIsSound) {
         PlanKey key{.pc = pc};
         key.breakpoints = static_cast<u8>(1 + random() % 4);
         key.kind = random() % 2 ? PlannerKind::Lookahead : PlannerKind::BreadthFirst;
-        if (const Plan* cached = plans->lookup(key, w.cache())) {
+        if (const Plan* cached = plans->lookup(key, w.cache(), w.translation, kEpoch)) {
             running = *cached;
             found++;
         } else {
             running = w.plan(pc, key.breakpoints, key.kind);
-            plans->insert(key, running);
+            plans->insert(key, running, kEpoch);
         }
         ASSERT_EQ(running.pc, pc);
         ASSERT_LE(running.count, key.breakpoints);

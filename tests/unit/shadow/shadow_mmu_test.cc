@@ -1,0 +1,183 @@
+#include <gtest/gtest.h>
+#include <stdexcept>
+
+#include "tests/unit/shadow/shadow_machine.hh"
+
+namespace btvm::test {
+namespace {
+
+using M = ShadowMachine;
+constexpr u32 kP = 1, kW = 2, kU = 4, kA = 0x20, kD = 0x40, kLarge = 0x80;
+constexpr ShadowSide kKernel = ShadowSide::Kernel, kUser = ShadowSide::User;
+constexpr u32 entry(u32 frame, u32 flags) { return frame << 12 | flags; }
+
+/// Linear 0x400000 + n pages through one page table.
+struct Mapped : M {
+    explicit Mapped(u32 pde = kP | kW | kU) { poke(kDirectory, 1, entry(kTable, pde)); }
+};
+
+TEST(ShadowMmu, SetsAccessedAndDirtyAsTheProcessorDoes) {
+    Mapped m;
+    m.poke(M::kTable, 3, entry(100, kP | kW | kU));
+    EXPECT_EQ(m.access(0x403000, kUser, false).frame, 100u);
+    EXPECT_EQ(m.peek(M::kTable, 3), entry(100, kP | kW | kU | kA));
+    EXPECT_EQ(m.peek(M::kDirectory, 1) & (kA | kD), kA);
+    EXPECT_FALSE(m.see(0x403000).writable) << "a write must be seen to set D";
+    EXPECT_EQ(m.access(0x403000, kUser, true).hidden, 1u);
+    EXPECT_EQ(m.peek(M::kTable, 3), entry(100, kP | kW | kU | kA | kD));
+    EXPECT_EQ(m.access(0x403000, kUser, true).hidden, 0u);
+}
+
+TEST(ShadowMmu, SeparatesTheKernelFromTheUser) {
+    Mapped m;
+    m.poke(M::kTable, 0, entry(100, kP | kW));
+    m.poke(M::kTable, 1, entry(101, kP | kU));
+    EXPECT_EQ(m.access(0x400000, kKernel, true).frame, 100u);
+    const auto refused = m.access(0x400000, kUser, false);
+    EXPECT_TRUE(refused.fault);
+    EXPECT_EQ(refused.error, pf_error::kPresent | pf_error::kUser);
+    EXPECT_TRUE(m.access(0x401000, kKernel, true).fault) << "CR0.WP holds the kernel back";
+    m.cpu.cr0 &= ~cr0::kWp;
+    m.flush();
+    EXPECT_FALSE(m.access(0x401000, kKernel, true).fault);
+    EXPECT_TRUE(m.access(0x401000, kUser, true).fault);
+}
+
+TEST(ShadowMmu, TheDirectorysRightsCount) {
+    Mapped m(kP | kU);
+    m.poke(M::kTable, 0, entry(100, kP | kW | kU));
+    EXPECT_FALSE(m.access(0x400000, kUser, false).fault);
+    EXPECT_TRUE(m.access(0x400000, kUser, true).fault);
+}
+
+TEST(ShadowMmu, AChangedEntryCountsFromTheNextFlush) {
+    Mapped m;
+    // The tables are mapped themselves at 0x800000.
+    m.poke(M::kDirectory, 2, entry(M::kTable, kP | kW));
+    m.poke(M::kTable, 0, entry(100, kP | kW | kU));
+    m.poke(M::kTable, 1, entry(101, kP | kW | kU));
+    m.poke(M::kTable, 5, entry(M::kTable, kP | kW));
+    EXPECT_EQ(m.access(0x400000, kUser, true).frame, 100u);
+    EXPECT_EQ(m.access(0x401000, kUser, true).frame, 101u);
+    m.store_entry(0x405000, entry(200, kP | kW | kU | kA | kD));
+    m.store_entry(0x405000 + 4 * 2, entry(202, kP | kW | kU));
+    EXPECT_EQ(m.mmu.counters.changed_tables, 1u) << "the second write needs no trap";
+    EXPECT_EQ(m.access(0x402000, kUser, false).frame, 202u) << "what was absent is never cached";
+    m.flush();
+    EXPECT_EQ(m.access(0x400000, kUser, true).frame, 200u);
+    EXPECT_EQ(m.access(0x401000, kUser, true).hidden, 0u) << "what did not change stays";
+    EXPECT_GT(m.mmu.counters.entries_kept, 0u);
+    m.store_entry(0x405000 + 4 * 1, 0);
+    EXPECT_EQ(m.mmu.counters.changed_tables, 2u) << "guarded again by the flush";
+    m.flush();
+    EXPECT_TRUE(m.access(0x401000, kUser, false).fault);
+}
+
+TEST(ShadowMmu, FlushesOnePage) {
+    Mapped m;
+    m.poke(M::kTable, 0, entry(100, kP | kW | kU));
+    m.poke(M::kTable, 1, entry(101, kP | kW | kU));
+    (void)m.access(0x400000, kKernel, true);
+    (void)m.access(0x401000, kUser, true);
+    m.poke(M::kTable, 0, entry(110, kP | kW | kU));
+    m.poke(M::kTable, 1, entry(111, kP | kW | kU));
+    m.mmu.flush_page(m.view, m.memory, m.cpu, GuestLinear(0x400000));
+    EXPECT_EQ(m.access(0x400000, kKernel, false).frame, 110u);
+    m.mmu.flush_page(m.view, m.memory, m.cpu, GuestLinear(0x401000));
+    EXPECT_EQ(m.access(0x401000, kUser, false).frame, 111u);
+    m.poke(M::kDirectory, 1, 0);
+    m.mmu.flush_page(m.view, m.memory, m.cpu, GuestLinear(0x401000));
+    EXPECT_TRUE(m.access(0x401000, kUser, false).fault);
+}
+
+TEST(ShadowMmu, LargePages) {
+    M m;
+    m.cpu.cr4 = cr4::kPse;
+    m.flush();
+    m.poke(M::kDirectory, 3, 0x400000 | kP | kW | kU | kLarge);
+    EXPECT_EQ(m.access(0xc01000, kUser, false).frame, 0x401u);
+    EXPECT_FALSE(m.see(0xc01000).writable);
+    EXPECT_EQ(m.access(0xe02000, kUser, false).frame, 0x602u) << "the upper half";
+    EXPECT_EQ(m.access(0xc01000, kUser, true).frame, 0x401u);
+    EXPECT_EQ(m.peek(M::kDirectory, 3) & (kA | kD), kA | kD);
+    m.cpu.cr4 = 0;
+    m.flush();
+    m.poke(0x400, 1, entry(55, kP | kU));
+    EXPECT_EQ(m.access(0xc01000, kUser, false).frame, 55u) << "without PSE the bit means nothing";
+}
+
+TEST(ShadowMmu, PaeAndExecuteDisable) {
+    M m;
+    constexpr u64 kNx = u64{1} << 63;
+    m.cpu.cr4 = cr4::kPae;
+    m.cpu.efer = efer::kNxe;
+    m.cpu.pae_pdpte[1] = u64{20} << 12 | kP;
+    m.flush();
+    m.poke_pae(20, 2, u64{21} << 12 | kP | kW | kU);
+    m.poke_pae(21, 0, u64{100} << 12 | kP | kW | kU | kNx);
+    m.poke_pae(20, 3, u64{0x400} << 12 | kP | kW | kU | kLarge);
+    EXPECT_EQ(m.access(0x40400000, kUser, true).frame, 100u);
+    EXPECT_FALSE(m.see(0x40400000).executable);
+    const auto refused = m.access(0x40400000, kUser, false, true);
+    EXPECT_TRUE(refused.fault);
+    EXPECT_EQ(refused.error, pf_error::kPresent | pf_error::kUser | pf_error::kFetch);
+    EXPECT_EQ(m.access(0x40605000, kUser, false, true).frame, 0x405u);
+    EXPECT_TRUE(m.access(0x80000000, kUser, false).fault);
+}
+
+TEST(ShadowMmu, EveryMappingOfAPageIsFound) {
+    Mapped m;
+    for (u32 i = 0; i < 5; i++) {
+        m.poke(M::kTable, i, entry(100, kP | kW | kU));
+        (void)m.access(0x400000 + i * 0x1000, kUser, true);
+        (void)m.access(0x400000 + i * 0x1000, kKernel, true);
+    }
+    m.state(100) |= page_state::kCode;
+    m.mmu.write_protect(m.view, m.memory, 100);
+    EXPECT_TRUE(m.mmu.take_stale());
+    for (const ShadowSide side : {kUser, kKernel})
+        for (u32 i = 0; i < 5; i++) {
+            m.mmu.load(m.view, m.memory, m.cpu, side);
+            EXPECT_TRUE(m.see(0x400000 + i * 0x1000).present);
+            EXPECT_FALSE(m.see(0x400000 + i * 0x1000).writable);
+        }
+}
+
+TEST(ShadowMmu, AddressSpacesComeBackWarm) {
+    Mapped m;
+    m.poke(M::kTable, 0, entry(100, kP | kW | kU));
+    m.poke(30, 1, entry(31, kP | kW | kU));
+    m.poke(31, 0, entry(200, kP | kW | kU));
+    (void)m.access(0x400000, kUser, true);
+    m.cpu.cr3 = 30 << 12;
+    m.flush();
+    EXPECT_EQ(m.access(0x400000, kUser, true).frame, 200u);
+    m.cpu.cr3 = M::kDirectory << 12;
+    m.flush();
+    const auto back = m.access(0x400000, kUser, true);
+    EXPECT_EQ(back.frame, 100u);
+    EXPECT_EQ(back.hidden, 0u);
+}
+
+TEST(ShadowMmu, AFullPoolIsUsedAgain) {
+    M m(8);
+    for (u32 i = 0; i < 64; i++) {
+        m.poke(M::kDirectory, i, entry(100 + i, kP | kW | kU));
+        m.poke(100 + i, 0, entry(300 + i, kP | kW | kU));
+        EXPECT_EQ(m.access(i << 22, kUser, true).frame, 300 + i);
+    }
+    EXPECT_GT(m.mmu.pages_evicted(), 0u);
+    EXPECT_LE(m.mmu.pages_in_use(), 8u);
+    EXPECT_EQ(m.access(0, kUser, true).frame, 300u);
+}
+
+TEST(ShadowMmu, WithoutPagingEverythingIsWhereItIs) {
+    M m;
+    m.cpu.cr0 = cr0::kPe;
+    m.flush();
+    EXPECT_EQ(m.access(0x123000, kKernel, true).frame, 0x123u);
+    EXPECT_EQ(m.access(0x123000, kUser, true).hidden, 0u);
+}
+
+} // namespace
+} // namespace btvm::test

@@ -1,0 +1,122 @@
+// Random guests: whatever they do to their tables, after a flush the processor must find exactly what a walk
+// of the guest's tables allows.
+#include <gtest/gtest.h>
+#include <random>
+#include <stdexcept>
+
+#include "tests/unit/shadow/shadow_machine.hh"
+
+namespace btvm::test {
+namespace {
+
+using M = ShadowMachine;
+
+class RandomGuest {
+public:
+    explicit RandomGuest(u32 seed) : random_(seed), m_(24) {
+        m_.cpu.cr4 = cr4::kPse;
+        m_.flush();
+        for (u32 i = 0; i < 4000; i++)
+            step();
+    }
+
+private:
+    // Few frames and few addresses, so that everything meets everything: tables that are data, directories
+    // that are tables, large pages over both.
+    static constexpr u32 kFewFrames = 12;
+    u32 pick(u32 n) { return static_cast<u32>(random_() % n); }
+    u32 frame() { return M::kDirectory + pick(kFewFrames); }
+    u32 linear() { return pick(4) << 22 | pick(4) << 12; }
+    ShadowSide side() { return pick(2) ? ShadowSide::User : ShadowSide::Kernel; }
+
+    void step() {
+        switch (pick(10)) {
+        case 0: // a table entry, through whatever maps that table
+        case 1:
+        case 2: {
+            const u32 at = linear() | pick(4) * 4;
+            if (!touches_code(at) && !m_.access(at, ShadowSide::Kernel, true).fault)
+                m_.store_entry(at, new_entry());
+            break;
+        }
+        case 3: // or by the interpreter or DMA, which tell
+        {
+            const u32 to = frame();
+            m_.poke(to, pick(4), new_entry());
+            m_.mmu.table_written(m_.memory, to);
+            break;
+        }
+        case 4:
+            m_.cpu.cr3 = u64{frame()} << kPageShift;
+            if (pick(4) == 0) m_.cpu.cr0 ^= cr0::kWp;
+            m_.flush();
+            check();
+            break;
+        case 5:
+            m_.flush();
+            check();
+            break;
+        case 6: {
+            const u32 to = frame();
+            m_.state(to) ^= page_state::kCode;
+            if (m_.state(to) & page_state::kCode) m_.mmu.write_protect(m_.view, m_.memory, to);
+            break;
+        }
+        default: {
+            const u32 at = linear();
+            const bool write = pick(2);
+            if (!(write && touches_code(at))) (void)m_.access(at, side(), write);
+        }
+        }
+    }
+
+    u32 new_entry() {
+        u32 flags = static_cast<u32>(random_()) & 0x67;
+        if (pick(3)) flags |= 1;
+        return frame() << 12 | flags | (pick(8) == 0 ? 0x80 : 0);
+    }
+
+    bool touches_code(u32 at) {
+        GuestWalk walk;
+        return guest_walk(m_.cpu, m_.memory, GuestLinear(at), {}, WalkMark::No, walk) &&
+               walk.address.frame() < M::kFrames &&
+               (m_.state(static_cast<u32>(walk.address.frame())) & page_state::kCode);
+    }
+
+    void check() {
+        for (const ShadowSide side : {ShadowSide::Kernel, ShadowSide::User}) {
+            m_.mmu.load(m_.view, m_.memory, m_.cpu, side);
+            for (u32 at = 0; at < 4u << 22; at += 0x1000) {
+                if (at >> 12 & 0x3fc) continue;
+                const M::Seen seen = m_.see(at);
+                if (!seen.present) continue;
+                GuestWalk walk;
+                const bool user = side == ShadowSide::User;
+                ASSERT_TRUE(guest_walk(m_.cpu, m_.memory, GuestLinear(at),
+                                       {.write = seen.writable, .user = user}, WalkMark::No, walk))
+                    << std::hex << at;
+                ASSERT_EQ(walk.address.frame(), seen.frame) << std::hex << at;
+                ASSERT_TRUE(walk.leaf & 0x20) << "accessed";
+                ASSERT_TRUE(!seen.writable || walk.dirty);
+                const u8 state = m_.state(seen.frame);
+                ASSERT_FALSE(seen.writable && (state & page_state::kCode));
+                ASSERT_FALSE(seen.writable && (state & page_state::kTable))
+                    << "tables are guarded after a flush";
+            }
+        }
+    }
+
+    std::mt19937 random_;
+    M m_;
+};
+
+TEST(ShadowRandom, AfterAFlushTheTablesAgree) {
+    for (u32 seed = 0; seed < 40; seed++) {
+        SCOPED_TRACE(seed);
+        RandomGuest guest(seed);
+        if (testing::Test::HasFatalFailure()) return;
+    }
+}
+
+} // namespace
+} // namespace btvm::test

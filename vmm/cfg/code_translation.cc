@@ -1,0 +1,16 @@
+#include "vmm/cfg/code_translation.hh"
+
+#include "vmm/mmu/guest_walk.hh"
+
+namespace btvm {
+
+bool CodeTranslation::walk(u64 page, u64& frame) const {
+    GuestWalk walk;
+    const PageAccess fetch{.write = false, .user = false, .fetch = true};
+    if (!guest_walk(*cpu_, *memory_, GuestLinear(page << kPageShift), fetch, WalkMark::No, walk))
+        return false;
+    frame = walk.address.frame();
+    return true;
+}
+
+} // namespace btvm

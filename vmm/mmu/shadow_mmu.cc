@@ -1,0 +1,333 @@
+#include "vmm/mmu/shadow_mmu.hh"
+
+#include "vmm/base/platform.hh"
+
+namespace btvm {
+
+namespace {
+
+using namespace shadow_entry;
+
+/// Bits of the guest's entries, SDM Vol. 3A tables 4-4 to 4-11.
+constexpr u64 kGuestPresent = 1u << 0;
+constexpr u64 kGuestWritable = 1u << 1;
+constexpr u64 kGuestUser = 1u << 2;
+constexpr u64 kGuestAccessed = 1u << 5;
+constexpr u64 kGuestDirty = 1u << 6;
+constexpr u64 kGuestLarge = 1u << 7;
+constexpr u64 kGuestFrame32 = 0xfffff000;
+constexpr u64 kGuestFramePae = ((u64{1} << 36) - 1) & ~kPageMask;
+constexpr u32 kPagesPerRegion = 512; ///< Of 2 MiB.
+
+constexpr u32 gib_of(GuestLinear at) { return static_cast<u32>(at.value >> 30) & 3; }
+constexpr u32 directory_place(GuestLinear at) { return static_cast<u32>(at.value >> 21) % kShadowEntries; }
+constexpr u32 table_place(GuestLinear at) {
+    return static_cast<u32>(at.value >> kPageShift) % kShadowEntries;
+}
+
+/// What decides how tables are read, beside CR3 and CR0.WP.
+u32 translation_mode(const CpuState& cpu) {
+    return (cpu.cr0 & cr0::kPg ? 1 : 0) | (cpu.cr4 & cr4::kPae ? 2 : 0) | (cpu.cr4 & cr4::kPse ? 4 : 0) |
+           (cpu.efer & efer::kNxe ? 8 : 0) | (cpu.a20_mask_off ? 16 : 0);
+}
+
+u32 bus_frame(const CpuState& cpu, u64 physical) {
+    return static_cast<u32>(bus_address(cpu, physical).value >> kPageShift);
+}
+
+/// The page state of a guest page and its host frame; false: no memory to map.
+bool look_up(const GuestMemory& memory, u64 guest_frame, u8*& state, u64& host_frame, bool& read_only) {
+    const GuestPhysical at(guest_frame << kPageShift);
+    const MemorySlot* slot = memory.find(at);
+    if (!slot || !slot->host_frames || !slot->state) return false;
+    const u64 page = (at.value - slot->first) >> kPageShift;
+    state = &slot->state[page];
+    host_frame = slot->host_frames[page];
+    read_only = slot->read_only;
+    return true;
+}
+
+/// Whether a write to a page may simply land.
+constexpr bool writes_land(u8 state) {
+    const bool table_guarded = (state & page_state::kTable) && !(state & page_state::kTableChanged);
+    return (state & page_state::kDirty) && !(state & page_state::kCode) && !table_guarded;
+}
+
+} // namespace
+
+ShadowMmu::Directory ShadowMmu::directory_key(const CpuState& cpu, ShadowSide side, u32 gib) {
+    ShadowKey key{.kind = ShadowKind::Directory, .side = side, .writable = true, .executable = true};
+    if (!cpu.paging()) {
+        key.frame = gib;
+        key.side = ShadowSide::Kernel; // both sides see the same
+        return {key, true};
+    }
+    key.paging = true;
+    key.pae = cpu.cr4 & cr4::kPae;
+    key.large_pages = key.pae || (cpu.cr4 & cr4::kPse);
+    key.write_protect = side == ShadowSide::User || (cpu.cr0 & cr0::kWp);
+    if (key.pae) {
+        const u64 pdpte = cpu.pae_pdpte[gib];
+        key.frame = bus_frame(cpu, pdpte & kGuestFramePae);
+        return {key, (pdpte & kGuestPresent) != 0};
+    }
+    key.frame = bus_frame(cpu, cpu.cr3 & kGuestFrame32);
+    key.part = static_cast<u8>(gib);
+    return {key, true};
+}
+
+u64 ShadowMmu::guest_entry(const CpuState& cpu, const GuestMemory& memory, const ShadowKey& key, u32 place) {
+    const u64 table = u64{key.frame} << kPageShift;
+    if (key.pae) return memory.load<u64>(bus_address(cpu, table + place * 8));
+    const u32 entry =
+        key.kind == ShadowKind::Directory ? key.part * 256u + place / 2 : key.part * 512u + place;
+    return memory.load<u32>(bus_address(cpu, table + entry * 4));
+}
+
+/// The key of what a directory's guest entry leads to; false: to nothing that may be mapped.
+bool ShadowMmu::child_key(const CpuState& cpu, const ShadowKey& directory, u64 entry, u32 place,
+                          ShadowKey& child) {
+    child = directory;
+    child.part = 0;
+    if (!directory.paging) {
+        child.kind = ShadowKind::Direct;
+        child.frame = directory.frame * (kPagesPerRegion * kShadowEntries) + place * kPagesPerRegion;
+        return true;
+    }
+    if (!(entry & kGuestPresent) || !(entry & kGuestAccessed)) return false;
+    if (directory.side == ShadowSide::User && !(entry & kGuestUser)) return false;
+    child.writable = (entry & kGuestWritable) || !directory.write_protect;
+    child.executable = !(entry & kExecuteDisable);
+    const u64 frame_mask = directory.pae ? kGuestFramePae : kGuestFrame32;
+    if (directory.large_pages && (entry & kGuestLarge)) {
+        child.kind = ShadowKind::Direct;
+        child.writable = child.writable && (entry & kGuestDirty);
+        constexpr u64 kRegion = u64{kPagesPerRegion} << kPageShift;
+        u64 base = entry & frame_mask & ~(kRegion - 1);
+        if (!directory.pae) base = (base & ~(2 * kRegion - 1)) + (place & 1) * kRegion;
+        child.frame = static_cast<u32>(base >> kPageShift);
+        return true;
+    }
+    child.kind = ShadowKind::Table;
+    child.frame = bus_frame(cpu, entry & frame_mask);
+    if (!directory.pae) child.part = place & 1;
+    return true;
+}
+
+void ShadowMmu::drop(const ShadowView& view, GuestMemory& memory, u32 page, u32 place) {
+    pool_.clear_entry(view, memory, page, place);
+    stale_ = true;
+}
+
+void ShadowMmu::purge(const ShadowView& view, GuestMemory& memory) {
+    pool_.clear(view, memory);
+    changed_count_ = 0;
+    changed_overflow_ = false;
+    loaded_ = false;
+    stale_ = true;
+    translation_epoch++;
+}
+
+/// Makes an entry point to a shadow page, and to nothing else.
+void ShadowMmu::point(const ShadowView& view, GuestMemory& memory, u32 page, u32 place, u32 to) {
+    const u64 entry = view.page(page)[place];
+    if (entry & kPresent) {
+        if (to && ShadowPool::pointed_to(entry) == to) return;
+        drop(view, memory, page, place);
+    }
+    if (to) pool_.set_pointer(view, memory, page, place, to);
+}
+
+void ShadowMmu::load(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, ShadowSide side) {
+    if (loaded_ && (side_ == side || !cpu.paging())) return;
+    loaded_ = true;
+    side_ = side;
+    counters.spaces_loaded++;
+    for (u32 gib = 0; gib < 4; gib++) {
+        const Directory directory = directory_key(cpu, side, gib);
+        point(view, memory, ShadowPool::kRoot, gib,
+              directory.present ? pool_.find(view, directory.key) : ShadowPool::kNone);
+    }
+    stale_ = true;
+}
+
+void ShadowMmu::map(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, ShadowSide side,
+                    GuestLinear linear, const GuestWalk& walk) {
+    const ShadowKey directory_wanted = directory_key(cpu, side, gib_of(linear)).key;
+    u32 directory = pool_.find(view, directory_wanted);
+    if (!directory) directory = pool_.take(view, memory, directory_wanted, ShadowPool::kNone);
+    guard_table(view, memory, directory_wanted);
+    point(view, memory, ShadowPool::kRoot, gib_of(linear), directory);
+
+    const u32 region = directory_place(linear);
+    ShadowKey table_wanted;
+    if (!child_key(cpu, directory_wanted, walk.directory, region, table_wanted)) return;
+    u32 table = pool_.find(view, table_wanted);
+    if (!table) table = pool_.take(view, memory, table_wanted, directory);
+    guard_table(view, memory, table_wanted);
+    point(view, memory, directory, region, table);
+
+    u8* state;
+    u64 host_frame;
+    bool read_only;
+    const u64 guest_frame = walk.address.value >> kPageShift;
+    if (!look_up(memory, guest_frame, state, host_frame, read_only)) return;
+    const bool allowed = walk.writable || !directory_wanted.write_protect;
+    const bool writable = allowed && walk.dirty && !read_only && writes_land(*state);
+    const u64 entry = host_frame << kPageShift | kPresent | kUser | kAccessed |
+                      (writable ? kWritable | kDirty : 0) | (walk.executable ? 0 : kExecuteDisable);
+    const u32 place = table_place(linear);
+    u64& present = view.page(table)[place];
+    if (present == entry) return;
+    if (present & kPresent) {
+        pool_.clear_entry(view, memory, table, place);
+        platform::invalidate_page(linear);
+    }
+    pool_.set_leaf(view, memory, table, place, entry, static_cast<u32>(guest_frame));
+}
+
+/// A page that has become a table of the guest: from now on its writes must be seen. If it has changed since
+/// the last flush, so has what is made of it now: nothing else may rely on it.
+void ShadowMmu::guard_table(const ShadowView& view, GuestMemory& memory, const ShadowKey& key) {
+    if (!key.paging || key.kind == ShadowKind::Direct) return;
+    u8* state;
+    u64 host_frame;
+    bool read_only;
+    if (!look_up(memory, key.frame, state, host_frame, read_only)) return;
+    if (*state & page_state::kTableChanged) translation_epoch++;
+    if (*state & page_state::kTable) return;
+    *state |= page_state::kTable;
+    write_protect(view, memory, key.frame);
+}
+
+void ShadowMmu::write_protect(const ShadowView& view, GuestMemory& memory, u64 guest_frame) {
+    EntryChains chains(view, memory);
+    for (u32 next = chains.first_of_guest_page(static_cast<u32>(guest_frame)); next;
+         next = chains.after(next - 1)) {
+        u64& entry = view.entries[next - 1];
+        if (!(entry & kWritable)) continue;
+        entry &= ~(kWritable | kDirty);
+        stale_ = true;
+    }
+}
+
+void ShadowMmu::table_written(const GuestMemory& memory, u64 guest_frame) {
+    u8* state;
+    u64 host_frame;
+    bool read_only;
+    if (!look_up(memory, guest_frame, state, host_frame, read_only)) return;
+    if ((*state & (page_state::kTable | page_state::kTableChanged)) != page_state::kTable) return;
+    *state |= page_state::kTableChanged;
+    counters.changed_tables++;
+    if (changed_count_ < kChanged)
+        changed_[changed_count_++] = static_cast<u32>(guest_frame);
+    else
+        changed_overflow_ = true;
+}
+
+/// Drops an entry unless the guest's entry still says what it was made from.
+void ShadowMmu::sync_entry(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, u32 page,
+                           u32 place) {
+    const u64 entry = view.page(page)[place];
+    if (!(entry & kPresent)) return;
+    const ShadowKey& key = view.notes[page].key;
+    const u64 guest = guest_entry(cpu, memory, key, place);
+    bool holds = false;
+    if (key.kind == ShadowKind::Directory) {
+        ShadowKey child;
+        holds = !options.no_compare && child_key(cpu, key, guest, place, child) &&
+                view.notes[ShadowPool::pointed_to(entry)].key == child;
+    } else {
+        u8* state;
+        u64 host_frame;
+        bool read_only;
+        const u64 mask = key.pae ? kGuestFramePae : kGuestFrame32;
+        const bool writable = (key.writable && (guest & kGuestWritable)) || !key.write_protect;
+        holds = (guest & kGuestPresent) && (guest & kGuestAccessed) &&
+                (key.side == ShadowSide::Kernel || (guest & kGuestUser)) &&
+                look_up(memory, bus_frame(cpu, guest & mask), state, host_frame, read_only) &&
+                (entry & kFrameMask) == host_frame << kPageShift &&
+                (!(entry & kWritable) || (writable && (guest & kGuestDirty))) &&
+                ((entry & kExecuteDisable) || !(guest & kExecuteDisable) || !key.pae);
+    }
+    if (holds) {
+        counters.entries_kept++;
+        return;
+    }
+    counters.entries_dropped++;
+    drop(view, memory, page, place);
+}
+
+/// Brings everything made from one guest table up to date, and guards the table again.
+void ShadowMmu::sync_frame(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, u32 frame) {
+    u8* state;
+    u64 host_frame;
+    bool read_only;
+    if (!look_up(memory, frame, state, host_frame, read_only)) return;
+    if (!(*state & page_state::kTableChanged)) return;
+    *state &= static_cast<u8>(~page_state::kTableChanged);
+    bool serves = false;
+    for (u32 page = pool_.first_of_frame(view, frame), next; page; page = next) {
+        next = pool_.next_of_frame(view, page);
+        const ShadowNote& note = view.notes[page];
+        if (!note.key.paging || note.key.kind == ShadowKind::Direct) continue;
+        for (u32 place = 0, left = note.mapped; left && place < kShadowEntries; place++) {
+            if (!(view.page(page)[place] & kPresent)) continue;
+            left--;
+            sync_entry(view, memory, cpu, page, place);
+        }
+        // Nothing leads through it any more: most likely the page is no table now.
+        if (!note.mapped && !note.parents) {
+            pool_.release(view, memory, page);
+            continue;
+        }
+        serves = true;
+    }
+    if (serves) write_protect(view, memory, frame);
+}
+
+void ShadowMmu::sync_all_changed(const ShadowView& view, GuestMemory& memory, const CpuState& cpu) {
+    for (u32 page = 1; page < pool_.capacity(); page++)
+        if (view.notes[page].used && view.notes[page].key.paging)
+            sync_frame(view, memory, cpu, view.notes[page].key.frame);
+}
+
+void ShadowMmu::flush(const ShadowView& view, GuestMemory& memory, const CpuState& cpu) {
+    counters.flushes++;
+    const u32 mode = translation_mode(cpu);
+    loaded_ = false;
+    translation_epoch++;
+    if (mode != mode_ || options.no_tracking) {
+        mode_ = mode;
+        purge(view, memory);
+        return;
+    }
+    if (changed_overflow_)
+        sync_all_changed(view, memory, cpu);
+    else
+        for (u32 i = 0; i < changed_count_; i++)
+            sync_frame(view, memory, cpu, changed_[i]);
+    changed_count_ = 0;
+    changed_overflow_ = false;
+}
+
+void ShadowMmu::flush_page(const ShadowView& view, GuestMemory& memory, const CpuState& cpu,
+                           GuestLinear linear) {
+    translation_epoch++;
+    if (!cpu.paging()) return;
+    constexpr ShadowSide kSides[] = {ShadowSide::Kernel, ShadowSide::User};
+    for (const ShadowSide side : kSides) {
+        const Directory wanted = directory_key(cpu, side, gib_of(linear));
+        const u32 directory = wanted.present ? pool_.find(view, wanted.key) : ShadowPool::kNone;
+        if (!directory) continue;
+        const u32 region = directory_place(linear);
+        sync_entry(view, memory, cpu, directory, region);
+        const u64 entry = view.page(directory)[region];
+        if (!(entry & kPresent)) continue;
+        const u32 table = ShadowPool::pointed_to(entry);
+        if (view.notes[table].key.kind == ShadowKind::Table)
+            sync_entry(view, memory, cpu, table, table_place(linear));
+    }
+}
+
+} // namespace btvm

@@ -1,0 +1,53 @@
+// Where one build of the core sees the shadow pages and the notes about them.
+#pragma once
+
+#include "vmm/mmu/shadow_key.hh"
+
+namespace btvm {
+
+/// An x86-64 page-table entry of ours (SDM Vol. 3A 4.5).
+namespace shadow_entry {
+inline constexpr u64 kPresent = 1u << 0;
+inline constexpr u64 kWritable = 1u << 1;
+inline constexpr u64 kUser = 1u << 2;
+inline constexpr u64 kAccessed = 1u << 5;
+inline constexpr u64 kDirty = 1u << 6;
+inline constexpr u64 kFrameMask = 0x000ffffffffff000;
+inline constexpr u64 kExecuteDisable = u64{1} << 63;
+} // namespace shadow_entry
+
+inline constexpr u32 kShadowEntries = 512; ///< Of one page.
+
+/// The note about one shadow page.
+struct ShadowNote {
+    ShadowKey key{};
+    u32 next{};    ///< In its hash chain, or the chain of free pages; 0 ends it.
+    u32 parents{}; ///< The first of the entries that point to this page (see EntryChains).
+    u32 mapped{};  ///< Entries present.
+    u8 used{};     ///< It is in use: has a key.
+    u8 touched{};  ///< Since the clock hand last passed.
+    u8 reserved[10]{};
+};
+static_assert(sizeof(ShadowNote) == 32);
+
+/// The two neighbours of a present entry among those that map the same thing.
+struct EntryLinks {
+    u32 next{};
+    u32 previous{};
+};
+
+struct ShadowView {
+    u64* entries{};           ///< Entry n of page p is entries[512 * p + n].
+    const u64* host_frames{}; ///< Host page-frame number of each page.
+    ShadowNote* notes{};      ///< One a page...
+    EntryLinks* links{};      ///< ... and one an entry.
+
+    [[nodiscard]] u64* page(u32 p) const { return entries + u64{kShadowEntries} * p; }
+};
+
+/// Bytes of the notes and links of `pages` pages: the notes first.
+[[nodiscard]] constexpr u64 shadow_notes_size(u32 pages) {
+    return u64{pages} * (sizeof(ShadowNote) + kShadowEntries * sizeof(EntryLinks));
+}
+
+} // namespace btvm
