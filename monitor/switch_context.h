@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The switch context: the one block that both worlds see at the same address. It holds what the host gets back, the
- * guest world's tables (GDT, TSS, IDT), and the stacks of ring 0 there. Its size and alignment are equal, so ring-0 code
- * in the guest world finds it from its stack pointer alone.
+ * The switch context: the block that both worlds see at the same address. It holds what the host gets back, the guest
+ * world's TSS and IDT, and the stacks of ring 0 there. Its size and alignment are equal, so ring-0 code in the guest world
+ * finds it from its stack pointer alone.
+ *
+ * The guest world has two pairs of descriptor tables. The first, "world" in the names, has fixed selectors of ours: it is
+ * used while the worlds are switched and while guest kernel code runs at ring 3. The second, "user", is for guest code that
+ * is at ring 3 by its own belief: it loads and reads selectors natively, so GDT and LDT hold copies of its own
+ * descriptors, at its own indices. Both IDTs lead to the same code by different selectors of the same ring-0 segment;
+ * the first GDT knows both, so the pairs are changed without a moment at which an NMI finds no code segment.
  *
  * Read by C (kmod), C++ (monitor) and, through the generated kmod/asm-offsets.h, by the assembly in kmod/switch.S.
  */
@@ -14,7 +20,8 @@
 
 /*
  * Selectors of the guest world's GDT. Kernel code and stack have the numbers that Linux gives them, so that CS and SS stay
- * valid across the switch; the host's TSS is copied to the host's own selector on the way back.
+ * valid across the switch; the host's TSS is copied to the host's own selector on the way back. The last descriptor of a
+ * table of 64 KiB is ring 0's code segment in the user GDT, and the same in this one.
  */
 #define BTVM_SEL_KERNEL_CS 0x10
 #define BTVM_SEL_KERNEL_DS 0x18
@@ -25,7 +32,9 @@
 #define BTVM_SEL_TSS 0x50
 #define BTVM_SEL_GUEST_FS (0x60 | 3)
 #define BTVM_SEL_GUEST_GS (0x68 | 3)
-#define BTVM_GDT_ENTRIES 32
+#define BTVM_SEL_USER_LDT 0x70
+#define BTVM_SEL_LAST_CS 0xfff8
+#define BTVM_GDT_ENTRIES 8192
 
 /* Interrupt-stack-table slots, the same as Linux's: an NMI may hit while the host's TSS is still loaded. */
 #define BTVM_IST_DOUBLE_FAULT 1
@@ -35,10 +44,15 @@
 /* The guest world's addresses, as offsets from the monitor's base (a per-world value). */
 #define BTVM_DEFAULT_MONITOR_BASE 0xffffff8000000000
 #define BTVM_AT_MONITOR 0x00000000
+#define BTVM_AT_USER_TABLES 0x00800000          /* read-only: where the processor sees them */
+#define BTVM_AT_USER_TABLES_WRITABLE 0x00900000 /* where the monitor writes them */
 #define BTVM_AT_WORLD 0x01000000
 #define BTVM_AT_ARRAYS 0x04000000
 #define BTVM_AT_SHADOW 0x08000000
 #define BTVM_AT_WINDOW 0x100000000
+
+/* OSFXSR and OSXMMEXCPT: without them user code must get #UD, since its kernel saves no SSE registers. */
+#define BTVM_CR4_GUEST 0x600
 
 /* What the monitor tells the entry code. */
 #define BTVM_MONITOR_RESUME 0
@@ -73,20 +87,36 @@ struct btvm_table_image {
 	btvm_u8 bytes[16]; /* limit (2) and base (8), as SGDT stores them */
 };
 
+/*
+ * The descriptors that guest user code may use. They are read-only where the processor sees them, so that a segment whose
+ * accessed bit is clear faults when it is loaded: the guest's own table must get the bit.
+ */
+struct btvm_user_tables {
+	btvm_u64 gdt[BTVM_GDT_ENTRIES];
+	btvm_u64 ldt[BTVM_GDT_ENTRIES];
+	btvm_u64 idt[512];
+};
+
 struct btvm_switch_context {
 	/* The host, saved at entry. */
 	btvm_u64 host_rsp;
-	btvm_u64 host_cr0, host_cr3;
+	btvm_u64 host_cr0, host_cr3, host_cr4;
 	struct btvm_table_image host_gdtr, host_idtr;
 	btvm_u16 host_ldt, host_tr, host_ds, host_es, host_fs, host_gs, padding0[2];
 	btvm_u64 host_fs_base, host_gs_base, host_efer, host_sysenter_cs;
 	btvm_u64 host_dr0, host_dr1, host_dr2, host_dr3, host_dr6, host_dr7;
 
 	/* The guest world, loaded at entry. */
-	btvm_u64 world_cr0, world_cr3;
+	btvm_u64 world_cr0, world_cr3, world_cr4;
 	struct btvm_table_image world_gdtr, world_idtr;
+	struct btvm_table_image user_gdtr, user_idtr;
+	btvm_u64 user_tables;               /* 1: the user pair is in force, or shall be when the frame is loaded */
 	btvm_u64 dr[4], dr7;                /* the breakpoint plan, as the debug registers hold it */
-	btvm_u16 ds, es, fs, gs, padding1[4]; /* selectors in world_gdt for the guest's data segments */
+	btvm_u16 ds, es, fs, gs, padding1[4]; /* what these registers hold at ring 3 */
+	/* Descriptors to load DS, ES, FS and GS with at entry in place of those in the user tables; 0: those. */
+	btvm_u64 hidden_part[4];
+	btvm_u64 user_tables_writable;      /* the guest world's address of struct btvm_user_tables for that */
+	btvm_u64 guest_cr4;                 /* the bits of the guest's CR4 that are in force: BTVM_CR4_GUEST */
 
 	/* What ring 0 there needs. */
 	btvm_u64 monitor_entry;    /* called at each trap; 0: every trap leaves (monitor=off) */
@@ -98,7 +128,7 @@ struct btvm_switch_context {
 	btvm_u64 fault_cr2;
 	btvm_u64 monitor_instructions; /* spare counter for measurements */
 
-	btvm_u64 world_gdt[BTVM_GDT_ENTRIES] __attribute__((aligned(64)));
+	btvm_u64 *world_gdt; /* BTVM_GDT_ENTRIES, at the same address in both worlds too */
 	btvm_u8 world_tss[104] __attribute__((aligned(64)));
 	btvm_u64 world_idt[512] __attribute__((aligned(4096)));
 	btvm_u8 fault_stack[4096];

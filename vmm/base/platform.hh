@@ -57,6 +57,25 @@ inline void write_dr7([[maybe_unused]] u64 value) {
 #endif
 }
 
+/// Puts a pair of descriptor tables in force. The arguments are images as LGDT and LIDT take them. The table
+/// that goes last is the one that the old pair cannot do without (see kmod/switch.S).
+inline void load_idt_then_gdt([[maybe_unused]] const void* idt, [[maybe_unused]] const void* gdt) {
+#if defined(BTVM_MONITOR)
+    asm volatile("lidt (%0); lgdt (%1)" ::"r"(idt), "r"(gdt) : "memory");
+#endif
+}
+inline void load_gdt_then_idt([[maybe_unused]] const void* gdt, [[maybe_unused]] const void* idt) {
+#if defined(BTVM_MONITOR)
+    asm volatile("lgdt (%0); lidt (%1)" ::"r"(gdt), "r"(idt) : "memory");
+#endif
+}
+
+inline void write_cr4([[maybe_unused]] u64 value) {
+#if defined(BTVM_MONITOR)
+    asm volatile("mov %0, %%cr4" ::"r"(value) : "memory");
+#endif
+}
+
 /// Brackets whatever uses the x87, MMX or SSE registers outside the guest's own native execution. In the
 /// monitor such instructions are never interpreted: they are left to the host world.
 inline void fpu_begin() {

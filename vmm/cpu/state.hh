@@ -53,7 +53,9 @@ struct CpuState {
     u8 nmi_blocked{}; ///< From NMI delivery to the next IRET.
     u8 nmi_pending{};
     u8 a20_mask_off{}; ///< 1: address line 20 is forced to 0.
-    u8 reserved[3]{};
+    /// Data breakpoints (DR6.B0-B3) that hit in a MOV SS or POP SS: they trap after the next instruction.
+    u8 debug_pending{};
+    u8 reserved[2]{};
 
     FxsaveArea fpu{};
 

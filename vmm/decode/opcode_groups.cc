@@ -96,7 +96,7 @@ Attributes group7(const Instruction& i, CodeSize size) {
         return kPrivileged | kModrm;
     case 0xe8: return prefix == Mandatory::None ? kPlain | kModrm : kUndefined;     // SERIALIZE
     case 0xf8: return size == CodeSize::Bits64 ? kPrivileged | kModrm : kUndefined; // SWAPGS
-    case 0xf9: return kSensitive | kModrm;                                          // RDTSCP
+    case 0xf9: return kPrivileged | kModrm;                                         // RDTSCP: CR4.TSD
     default: return kUndefined;
     }
 }

@@ -131,9 +131,9 @@ constexpr Table map_0f() {
     t[0x2b] = kPlain | kModrm | kMemoryOnly | kAnyMandatory; // F3, F2: SSE4a MOVNTSS, MOVNTSD
     fill(t, 0x2e, 0x2f, kPacked);
     t[0x30] = kPrivileged; // WRMSR
-    t[0x31] = kSensitive;  // RDTSC
+    t[0x31] = kPrivileged; // RDTSC: CR4.TSD is set in the guest world
     t[0x32] = kPrivileged; // RDMSR
-    t[0x33] = kSensitive;  // RDPMC: CR4.PCE decides
+    t[0x33] = kPrivileged; // RDPMC: and PCE is clear
     t[0x34] = t[0x35] = kPrivileged;
     t[0x37] = kPrivileged; // GETSEC: #UD while CR4.SMXE is clear
     fill(t, 0x40, 0x4f, kPlain | kModrm);

@@ -114,7 +114,8 @@ int host_turn(World& world, btvm_core_turn& turn, btvm_run& run) {
     if (pending == HostRequest::Interpret) tracer.interpret_one();
 
     const bool tracer_has_it = !(world.config.flags & BTVM_CONFIG_INTERPRET) &&
-                               world.cpu.activity == Activity::Running && native::eligible(world.cpu);
+                               world.cpu.activity == Activity::Running &&
+                               native::way(world) != native::Way::Interpret;
     if (tracer_has_it) return finish(traced_turn(world, tracer, turn, run));
 
     world.native.fpu_wanted = false;
@@ -139,7 +140,7 @@ void after_guest_world(World& world) {
     switch (context.leave_reason) {
     case BTVM_LEAVE_MONITOR: count_leaving(world, world.request); return;
     case BTVM_LEAVE_NMI_PENDING:
-        native::load_registers(world.cpu, frame);
+        native::leave_native(world, world.host);
         world.stats.trap_nmi++;
         return;
     case BTVM_LEAVE_MONITOR_FAULT: {
@@ -155,7 +156,7 @@ void after_guest_world(World& world) {
     }
 
     if (frame.vector >= kFirstInterrupt || frame.vector == kNmi || frame.vector == kMachineCheck) {
-        native::load_registers(world.cpu, frame);
+        native::leave_native(world, world.host);
         if (frame.vector >= kFirstInterrupt) {
             world.stats.trap_host_interrupt++;
             world.stats.leave_host_interrupt++;

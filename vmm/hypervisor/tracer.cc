@@ -136,8 +136,8 @@ void Tracer::protect_new_code() {
     code.clear_newly_watched();
 }
 
-bool Tracer::needs_host_fpu() const {
-    if (!platform::kInGuestWorld) return false;
+/// Whether the next instruction uses the x87, MMX or vector registers.
+bool Tracer::next_uses_fpu() const {
     const u64 pc = linear_pc(cpu_);
     GuestWalk walk;
     const PageAccess fetch{.write = false, .user = cpu_.cpl() == 3, .fetch = true};
@@ -152,7 +152,7 @@ bool Tracer::needs_host_fpu() const {
 }
 
 Tracer::Stepped Tracer::step() {
-    if (needs_host_fpu()) {
+    if (platform::kInGuestWorld && next_uses_fpu()) {
         world_.request = HostRequest::Interpret;
         return Stepped::Leave;
     }
@@ -254,10 +254,17 @@ Verdict Tracer::proceed() {
         if (take_events() == Stepped::Leave) return Verdict::Leave;
         if (cpu_.activity == Activity::Halted) return leave(HostRequest::Halt);
         if (cpu_.activity == Activity::Shutdown) return leave(HostRequest::Shutdown);
-        if (!native::eligible(cpu_)) return leave(HostRequest::ModeSwitch);
+        const native::Way way = native::way(world_);
+        if (way == native::Way::Interpret) return leave(HostRequest::ModeSwitch);
+        if (way == native::Way::Direct) {
+            // The instruction after STI or MOV SS must finish before an interrupt is taken: that is one step.
+            if (!cpu_.interrupt_shadow && native::prepare_user(world_, view_)) return resume_user();
+            world_.stats.interpreted_instructions++;
+            if (step() == Stepped::Leave) return Verdict::Leave;
+            continue;
+        }
         if (world_.native.plan_valid) return resume();
 
-        // The instruction after STI or MOV SS must finish before an interrupt is taken: that is one step.
         InstructionClass what = InstructionClass::Plain;
         if (!cpu_.interrupt_shadow) {
             const Plan* plan = find_plan();
@@ -286,26 +293,37 @@ void Tracer::run_plan(const Plan& plan) {
     native.verify_stepped = false;
 }
 
-Verdict Tracer::resume() {
+/// What comes before native code of either side. False: the host world must change the FPU's state first.
+bool Tracer::prepare_native(ShadowSide side) {
     if (world_.native.fpu_wanted && (cpu_.cr0 & (cr0::kTs | cr0::kEm))) {
         // The guest has just asked for #NM: the processor's own CR0 must say so, and the world switch loads
         // that.
         world_.native.fpu_wanted = false;
-        if (platform::kInGuestWorld) return leave(HostRequest::Fpu);
+        if (platform::kInGuestWorld) return false;
     }
-    const Plan& plan = running_plan();
     protect_new_code();
-    world_.shadow.load(view_.shadow, view_.memory, cpu_, ShadowSide::Kernel);
+    world_.shadow.load(view_.shadow, view_.memory, cpu_, side);
     if (world_.shadow.take_stale()) platform::invalidate_all();
-    btvm_switch_context& context = *view_.context;
+    return true;
+}
+
+Verdict Tracer::resume_user() {
+    if (!prepare_native(ShadowSide::User)) return leave(HostRequest::Fpu);
+    native::enter_user(world_, view_, 0);
+    world_.native.plan_valid = false;
+    world_.request = HostRequest::None;
+    return Verdict::Resume;
+}
+
+Verdict Tracer::resume() {
+    if (!prepare_native(ShadowSide::Kernel)) return leave(HostRequest::Fpu);
+    const Plan& plan = running_plan();
     u64 flags = plan.needs_rf && plan.pc == linear_pc(cpu_) ? eflags::kRf : 0;
     if (world_.config.flags & BTVM_CONFIG_VERIFY) {
         if (!verified()) return leave(HostRequest::Error);
         flags |= eflags::kTf | eflags::kRf;
     }
-    native::store_segments(cpu_, context);
-    native::store_breakpoints(plan, context);
-    native::store_registers(cpu_, context.frame, flags);
+    native::enter_kernel(world_, view_, plan, flags);
     world_.request = HostRequest::None;
     return Verdict::Resume;
 }
@@ -344,7 +362,8 @@ void Tracer::interpret(u32 steps) {
         if (n % kStepsBetweenClockReads == 0) update_time();
         if (take_events() == Stepped::Leave) return;
         if (cpu_.activity != Activity::Running) return;
-        if (native::eligible(cpu_) && !(world_.config.flags & BTVM_CONFIG_INTERPRET)) return;
+        if (native::way(world_) != native::Way::Interpret && !(world_.config.flags & BTVM_CONFIG_INTERPRET))
+            return;
         world_.stats.interpreted_instructions++;
         if (step() == Stepped::Leave) return;
     }

@@ -42,18 +42,23 @@ private:
     enum class Stepped : u8 { On, Leave };
 
     [[nodiscard]] Verdict on_debug();
+    [[nodiscard]] Verdict on_user_debug();
+    [[nodiscard]] bool faults_for_itself(Vector vector) const;
+    [[nodiscard]] Verdict deliver_and_proceed(const Event& event);
     [[nodiscard]] Verdict on_page_fault();
     [[nodiscard]] Verdict on_single_step();
     [[nodiscard]] Verdict emulate_and_proceed();
     [[nodiscard]] Verdict leave(HostRequest why);
+    [[nodiscard]] bool prepare_native(ShadowSide side);
     [[nodiscard]] Verdict resume();
+    [[nodiscard]] Verdict resume_user();
 
     [[nodiscard]] Stepped step();
     [[nodiscard]] bool between_instructions() const;
     [[nodiscard]] bool takes_nmi() const;
     [[nodiscard]] bool takes_interrupt() const;
     [[nodiscard]] Stepped take_events();
-    [[nodiscard]] bool needs_host_fpu() const;
+    [[nodiscard]] bool next_uses_fpu() const;
     [[nodiscard]] const Plan* find_plan();
     [[nodiscard]] bool verified();
     void note_violation(Violation violation, u64 pc);
@@ -62,7 +67,6 @@ private:
     void count_emulated(InstructionClass what);
     void note_written_pages();
     void note_translation_changes();
-    void deliver_page_fault(u32 linear, u32 error);
     [[nodiscard]] CodeTranslation translation() const { return {cpu_, view_.memory}; }
     void protect_new_code();
     void note_delivery(u32 vector, u32 error);

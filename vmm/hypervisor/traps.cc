@@ -17,7 +17,7 @@ constexpr bool is(u64 vector, Vector v) { return vector == static_cast<u64>(v); 
 
 Verdict Tracer::trap() {
     const btvm_trap_frame& frame = view_.context->frame;
-    native::load_registers(cpu_, frame);
+    native::leave_native(world_, view_);
     const u64 pc = cpu_.rip;
     const bool debug = is(frame.vector, Vector::Debug);
     const bool page_fault = is(frame.vector, Vector::PageFault);
@@ -27,7 +27,16 @@ Verdict Tracer::trap() {
                                   : 0);
     if (debug) return on_debug();
     if (page_fault) return on_page_fault();
-    if (is(frame.vector, Vector::GeneralProtection)) {
+    const auto vector = static_cast<Vector>(frame.vector);
+    if (faults_for_itself(vector)) {
+        world_.stats.trap_exception++;
+        Event event;
+        event.vector = static_cast<u8>(vector);
+        event.has_error = true;
+        event.error = static_cast<u32>(frame.error);
+        return deliver_and_proceed(event);
+    }
+    if (vector == Vector::GeneralProtection) {
         world_.stats.trap_privileged++;
         return emulate_and_proceed();
     }
@@ -41,11 +50,28 @@ Verdict Tracer::trap() {
         // Computed by the guest's own FPU state: nothing to find out by executing it again.
         Event event;
         event.vector = static_cast<u8>(frame.vector);
-        world_.native.plan_valid = false;
-        if (interpreter_.deliver(event) == StepStatus::Shutdown) return leave(HostRequest::Shutdown);
-        return proceed();
+        return deliver_and_proceed(event);
     }
     return emulate_and_proceed();
+}
+
+/// Vector instructions of user code are not the interpreter's: what the processor says of them is true, since
+/// it runs them at the guest's own privilege level. Other instructions may have met one of our limits.
+bool Tracer::faults_for_itself(Vector vector) const {
+    return native::from_user(world_) &&
+           (vector == Vector::GeneralProtection || vector == Vector::StackFault ||
+            vector == Vector::AlignmentCheck) &&
+           next_uses_fpu();
+}
+
+/// Delivers what native execution raised, at the present instruction.
+Verdict Tracer::deliver_and_proceed(const Event& event) {
+    world_.native.plan_valid = false;
+    const StepStatus status = interpreter_.deliver(event);
+    note_delivery(event.vector, event.error);
+    note_written_pages();
+    note_translation_changes();
+    return status == StepStatus::Shutdown ? leave(HostRequest::Shutdown) : proceed();
 }
 
 Verdict Tracer::emulate_and_proceed() {
@@ -56,7 +82,20 @@ Verdict Tracer::emulate_and_proceed() {
     return proceed();
 }
 
+/// No breakpoint of ours stands in user code: it has set TF by itself, or executed INT1.
+Verdict Tracer::on_user_debug() {
+    Event event;
+    event.vector = static_cast<u8>(Vector::Debug);
+    if (view_.context->trap_dr6 & kDr6SingleStep)
+        cpu_.dr[6] |= kDr6SingleStep;
+    else
+        event.kind = Event::Kind::Icebp;
+    world_.stats.trap_exception++;
+    return deliver_and_proceed(event);
+}
+
 Verdict Tracer::on_debug() {
+    if (native::from_user(world_)) return on_user_debug();
     const u64 dr6 = view_.context->trap_dr6;
     if ((dr6 & kDr6SingleStep) && (world_.config.flags & BTVM_CONFIG_VERIFY)) return on_single_step();
     if (dr6 & kDr6Breakpoints) world_.stats.trap_breakpoint++;
@@ -83,18 +122,27 @@ Verdict Tracer::on_single_step() {
 Verdict Tracer::on_page_fault() {
     world_.stats.trap_page_fault++;
     const btvm_switch_context& context = *view_.context;
+    // Beyond 4 GiB lie the tables of user code, read-only: the processor tried to set a descriptor's accessed
+    // bit, which belongs into the guest's own table. Below, emulated processors make a supervisor's accesses
+    // for the far returns of user code, and meet SMAP.
+    const bool implicit = !(context.frame.error & pf_error::kUser);
+    if (context.trap_cr2 >> 32 || implicit) return emulate_and_proceed();
     GuestMemory& memory = view_.memory;
     const GuestLinear at{context.trap_cr2 & 0xffffffff};
     const bool write = context.frame.error & pf_error::kWrite;
-    const ShadowSide side = ShadowSide::Kernel;
+    const ShadowSide side = native::from_user(world_) ? ShadowSide::User : ShadowSide::Kernel;
     const PageAccess access{.write = write,
                             .user = side == ShadowSide::User,
                             .fetch = (context.frame.error & pf_error::kFetch) != 0};
     GuestWalk walk;
     if (!guest_walk(cpu_, memory, at, access, WalkMark::Yes, walk)) {
         world_.stats.true_page_faults++;
-        deliver_page_fault(static_cast<u32>(at.value), walk.error);
-        return cpu_.activity == Activity::Shutdown ? leave(HostRequest::Shutdown) : proceed();
+        cpu_.cr2 = at.value;
+        Event event;
+        event.vector = static_cast<u8>(Vector::PageFault);
+        event.has_error = true;
+        event.error = walk.error;
+        return deliver_and_proceed(event);
     }
     const MemorySlot* slot = memory.find(walk.address);
     // No memory there, or a write that must not simply land: the interpreter does what the bus would.
@@ -102,7 +150,12 @@ Verdict Tracer::on_page_fault() {
     const u64 frame = walk.address.frame();
     u8& state = slot->state[frame - (slot->first >> kPageShift)];
     if (write) {
-        if (state & page_state::kCode) return emulate_and_proceed();
+        if (state & page_state::kCode) {
+            if (side == ShadowSide::Kernel) return emulate_and_proceed();
+            // User code stores by instructions that the interpreter does not have; and a page that it writes
+            // holds no code of the kernel any more.
+            world_.stats.code_pages_dropped += world_.code.drop(memory, frame);
+        }
         // From here until the guest flushes its TLB its writes to this table need no trap.
         world_.shadow.table_written(memory, frame);
         state |= page_state::kDirty;
@@ -112,19 +165,6 @@ Verdict Tracer::on_page_fault() {
     if (world_.shadow.translation_epoch != epoch) world_.native.plan_valid = false;
     world_.stats.hidden_page_faults++;
     return proceed();
-}
-
-void Tracer::deliver_page_fault(u32 linear, u32 error) {
-    cpu_.cr2 = linear;
-    Event event;
-    event.vector = static_cast<u8>(Vector::PageFault);
-    event.has_error = true;
-    event.error = error;
-    world_.native.plan_valid = false;
-    (void)interpreter_.deliver(event);
-    note_delivery(event.vector, error);
-    note_written_pages();
-    note_translation_changes();
 }
 
 } // namespace btvm

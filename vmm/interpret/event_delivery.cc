@@ -52,6 +52,7 @@ StepStatus Execution::raise(Event event) {
         if (enter_handler(event, static_cast<u32>(cpu_.rip))) {
             cpu_.rip = next_ip_;
             cpu_.interrupt_shadow = 0;
+            cpu_.debug_pending = 0;
             cpu_.activity = Activity::Running;
             return StepStatus::Completed;
         }

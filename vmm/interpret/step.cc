@@ -125,6 +125,7 @@ StepStatus Execution::step() {
     counters_.instructions++;
     owner_.tsc++;
     const bool single_step = flag(eflags::kTf);
+    debug_hits_ = cpu_.debug_pending;
     if ((cpu_.dr[7] & 0xff) && !flag(eflags::kRf) && cpu_.interrupt_shadow != kShadowDebug &&
         !code_breakpoint())
         return raise(fault_);
@@ -144,6 +145,8 @@ StepStatus Execution::finish_traps(bool single_step) {
     // interrupt pushes (SDM Vol. 3B 17.3.1.1).
     if (!keep_resume_) alu::set_flag(cpu_.rflags, eflags::kRf, again_);
     cpu_.interrupt_shadow = debug_shadow_ ? kShadowDebug : shadow_ ? kShadowInterrupts : 0;
+    // The load of SS holds its data breakpoints back; its single step is lost (SDM Vol. 3A 6.8.3).
+    cpu_.debug_pending = debug_shadow_ ? static_cast<u8>(debug_hits_) : 0;
     if (single_step && !no_single_step_) debug_hits_ |= kSingleStep;
     if (debug_hits_ && !debug_shadow_) [[unlikely]] {
         cpu_.dr[6] |= debug_hits_;

@@ -1,25 +1,48 @@
 // Between the guest's processor as it believes it is (CpuState) and as it really runs at ring 3: registers in
-// the trap frame, flat segments in our GDT, a plan in the debug registers.
+// the trap frame, segments in one of two pairs of descriptor tables (monitor/switch_context.h), a plan in the
+// debug registers.
 #pragma once
 
+#include "vmm/native/way.hh"
 #include "vmm/world.hh"
 
 namespace btvm::native {
 
-/// Whether the tracer may run the next instruction natively: kernel mode, flat 32-bit code and stack, and
-/// nothing of the guest's own debugging that would meet ours. Everything else is the interpreter's.
-[[nodiscard]] bool eligible(const CpuState& cpu);
+[[nodiscard]] inline Way way(const World& world) { return way(world.cpu, world.lax_segments); }
 
-/// Takes the guest's registers out of the trap frame.
+/// Whether what came out of native execution last, or is in it, is guest user code.
+[[nodiscard]] inline bool from_user(const World& world) { return world.native.way == Way::Direct; }
+
+/// Prepares Way::Trace: our segments with the guest's bases, `plan` in the debug registers, the guest's
+/// registers in the frame. `extra_flags`: RF or TF.
+void enter_kernel(World& world, View& view, const Plan& plan, u64 extra_flags);
+
+/// Brings the descriptors that user code may use up to date. False: a segment register holds what no load can
+/// give it, or EIP is beyond the segment; the next instruction must be interpreted.
+[[nodiscard]] bool prepare_user(World& world, View& view);
+/// Prepares Way::Direct, after prepare_user(): the guest's own selectors and flags, no breakpoints.
+void enter_user(World& world, View& view, u64 extra_flags);
+
+/// Takes the guest's registers, whichever way it ran, back into World::cpu. Segment registers that user code
+/// loaded are rebuilt from the descriptors it loaded.
+void leave_native(World& world, View& view);
+
+/// Whether the tracer may run the next instruction natively.
+[[nodiscard]] inline bool eligible(const CpuState& cpu) { return way(cpu) == Way::Trace; }
+
+/// Takes the registers of guest kernel code out of the trap frame.
 void load_registers(CpuState& cpu, const btvm_trap_frame& frame);
 /// Puts them there for ring 3. `extra_flags`: RF or TF.
 void store_registers(const CpuState& cpu, btvm_trap_frame& frame, u64 extra_flags);
 
-/// Makes our GDT's guest segments those of the guest, and in the guest world loads the data segments that
-/// changed.
-void store_segments(const CpuState& cpu, btvm_switch_context& context);
+/// Makes our GDT's guest segments and control registers those of the guest, and in the guest world loads the
+/// data segments that changed, or all.
+void store_segments(const CpuState& cpu, btvm_switch_context& context, bool reload_all = false);
 
 /// Makes the debug registers hold `plan`, writing only those that change.
 void store_breakpoints(const Plan& plan, btvm_switch_context& context);
+
+/// Makes the bits of CR4 that guest code can tell by what faults those of the guest.
+void store_control_registers(const CpuState& cpu, btvm_switch_context& context);
 
 } // namespace btvm::native

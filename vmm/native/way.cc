@@ -1,0 +1,63 @@
+#include "vmm/native/way.hh"
+
+namespace btvm::native {
+
+namespace {
+
+constexpr u32 kFlatLimit = 0xffffffff;
+constexpr u64 kDr7Enables = 0xff;
+
+constexpr bool flat_code(const Segment& s) {
+    return s.base == 0 && s.limit == kFlatLimit && s.access.default_big() && s.access.is_code();
+}
+constexpr bool flat_stack(const Segment& s) {
+    return s.base == 0 && s.limit == kFlatLimit && s.access.default_big() && s.access.writable() &&
+           !s.access.expand_down();
+}
+
+/// Segments that emulated processors do not check in full (limits, rights, a null DS or ES) are left to the
+/// interpreter. FS and GS are null in many a kernel that never uses them, so they may be.
+bool whole_data_segments(const CpuState& cpu) {
+    constexpr SegReg kData[] = {Ds, Es, Fs, Gs};
+    for (const SegReg r : kData) {
+        const Segment& s = cpu.seg[r];
+        if (s.null() ? r == Ds || r == Es
+                     : s.limit != kFlatLimit || !s.access.writable() || s.access.expand_down())
+            return false;
+    }
+    return true;
+}
+
+bool traceable(const CpuState& cpu) {
+    return flat_code(cpu.seg[Cs]) && flat_stack(cpu.seg[Ss]) && whole_data_segments(cpu);
+}
+
+/// Ring 3 must behave as CPL 3 would without us: its IOPL and IF are ours. A 16-bit stack is left out, since
+/// IRET there restores SP alone and ESP's upper half would show the monitor's (SDM Vol. 3A 6.14.3).
+bool direct(const CpuState& cpu, bool lax_segments) {
+    const Segment& cs = cpu.seg[Cs];
+    const Segment& ss = cpu.seg[Ss];
+    if ((cpu.rflags & (eflags::kTf | eflags::kIf | eflags::kIopl)) != eflags::kIf) return false;
+    if ((cs.selector & 3) != 3 || (ss.selector & 3) != 3) return false;
+    // The emulator that checks no limits raises no #AC either.
+    if (lax_segments && (cpu.rflags & eflags::kAc) && (cpu.cr0 & cr0::kAm)) return false;
+    if (lax_segments)
+        return flat_code(cs) && cs.access.readable() && flat_stack(ss) && whole_data_segments(cpu);
+    return cs.access.is_code() && ss.access.writable() && ss.access.default_big();
+}
+
+} // namespace
+
+Way way(const CpuState& cpu, bool lax_segments) {
+    // Only userland can say so (BTVM_SET_SREGS): IRET would fault.
+    if (cpu.seg[Cs].null() || cpu.seg[Ss].null()) return Way::Interpret;
+    if (!cpu.protected_mode() || cpu.v86() || (cpu.rflags & eflags::kTf) || (cpu.dr[7] & kDr7Enables))
+        return Way::Interpret;
+    switch (cpu.cpl()) {
+    case 0: return traceable(cpu) ? Way::Trace : Way::Interpret;
+    case 3: return direct(cpu, lax_segments) ? Way::Direct : Way::Interpret;
+    default: return Way::Interpret;
+    }
+}
+
+} // namespace btvm::native

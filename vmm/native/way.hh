@@ -1,0 +1,19 @@
+// How an instruction of the guest is run.
+#pragma once
+
+#include "vmm/cpu/state.hh"
+
+namespace btvm::native {
+
+enum class Way : u8 {
+    Interpret,
+    Trace, ///< Natively at ring 3 under a breakpoint plan: flat 32-bit kernel code.
+    Direct ///< Natively at ring 3, where the guest believes it is too, with nothing in between.
+};
+
+/// The way of the next instruction. `lax_segments`: the processor does not check segments in full, so code
+/// that relies on the checks is interpreted (World::lax_segments). An interrupt shadow is the caller's
+/// matter.
+[[nodiscard]] Way way(const CpuState& cpu, bool lax_segments = true);
+
+} // namespace btvm::native
