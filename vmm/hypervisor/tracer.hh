@@ -47,6 +47,7 @@ private:
     [[nodiscard]] Verdict deliver_and_proceed(const Event& event);
     [[nodiscard]] Verdict on_page_fault();
     [[nodiscard]] Verdict on_single_step();
+    [[nodiscard]] Verdict read_and_proceed(GuestLinear at, ShadowSide side);
     [[nodiscard]] Verdict emulate_and_proceed();
     [[nodiscard]] Verdict leave(HostRequest why);
     [[nodiscard]] bool prepare_native(ShadowSide side);

@@ -134,6 +134,9 @@ Verdict Tracer::on_page_fault() {
     const PageAccess access{.write = write,
                             .user = side == ShadowSide::User,
                             .fetch = (context.frame.error & pf_error::kFetch) != 0};
+    // Emulated processors read before they write even where one instruction does both, so its rights, error
+    // code and accessed bit are for the interpreter to find.
+    if (world_.lax_segments && !write && !access.fetch && !next_uses_fpu()) return read_and_proceed(at, side);
     GuestWalk walk;
     if (!guest_walk(cpu_, memory, at, access, WalkMark::Yes, walk)) {
         world_.stats.true_page_faults++;
@@ -164,6 +167,26 @@ Verdict Tracer::on_page_fault() {
     world_.shadow.map(view_.shadow, memory, cpu_, side, at, walk);
     if (world_.shadow.translation_epoch != epoch) world_.native.plan_valid = false;
     world_.stats.hidden_page_faults++;
+    return proceed();
+}
+
+/// Interprets the instruction that met a page missing at `at`, and maps the page if it was read.
+Verdict Tracer::read_and_proceed(GuestLinear at, ShadowSide side) {
+    GuestMemory& memory = view_.memory;
+    const PageAccess access{.write = false, .user = side == ShadowSide::User, .fetch = false};
+    GuestWalk walk;
+    if (!guest_walk(cpu_, memory, at, access, WalkMark::No, walk)) world_.stats.true_page_faults++;
+    world_.stats.emulated_instructions++;
+    if (step() == Stepped::Leave) return Verdict::Leave;
+    const bool same_side = (cpu_.cpl() == 3) == access.user;
+    if (!same_side || !guest_walk(cpu_, memory, at, access, WalkMark::No, walk) || !walk.accessed())
+        return proceed();
+    const MemorySlot* slot = memory.find(walk.address);
+    if (slot && slot->host_frames) {
+        world_.shadow.load(view_.shadow, memory, cpu_, side);
+        world_.shadow.map(view_.shadow, memory, cpu_, side, at, walk);
+        world_.stats.hidden_page_faults++;
+    }
     return proceed();
 }
 

@@ -29,6 +29,12 @@ struct GuestWalk {
     u64 leaf{};      ///< The last entry read, accessed and dirty bits as they stand after the walk...
     u64 directory{}; ///< ... and the first one; the same for a large page.
     u32 error{};     ///< The page-fault error code if the walk failed.
+
+    /// Whether the accessed bits say so at every level.
+    [[nodiscard]] constexpr bool accessed() const {
+        constexpr u64 kAccessed = 1u << 5;
+        return levels == 0 || (directory & leaf & kAccessed);
+    }
 };
 
 enum class WalkMark : u8 {
