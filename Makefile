@@ -15,8 +15,9 @@ IMAGE ?= build/guests/grub-floppy.img
 UNTIL ?= $(if $(filter build/guests/grub-floppy.img,$(IMAGE)),grub>)
 PREFIX ?= /usr/local
 KERNEL ?= standard
+GUESTS := linux-floppy.img linux-floppy-1440.img data-floppy.img data-disk.img debian-disk.img
 
-.PHONY: all run test check-unit bench deps userland guests module module-here module-test-host install clean \
+.PHONY: all run test check-unit bench deps userland guests all-guests module module-here module-test-host install clean \
 	format format-check
 
 all: userland module-here
@@ -52,7 +53,11 @@ module-test-host:
 	@release=$$(tests/host/kernels.py version $(KERNEL)) && \
 	kmod/build-module "$$(tests/host/kernels.py kdir $(KERNEL))" "build/module/$$release"
 
+# What `make run` and the short tests need; the others are made when asked for: `make build/guests/NAME.img`, or all of
+# them by `make all-guests`. Each recipe keeps what it fetched or compiled in build/guests/cache. See docs/guests.md.
 guests: build/guests/grub-floppy.img build/guests/pm_loop.img
+
+all-guests: guests $(GUESTS:%=build/guests/%)
 
 build/guests/grub-floppy.img: $(wildcard guest-images/grub-floppy/*)
 	@echo "== making the GRUB floppy"
@@ -61,6 +66,24 @@ build/guests/grub-floppy.img: $(wildcard guest-images/grub-floppy/*)
 build/guests/pm_loop.img: $(wildcard guest-images/bootsectors/*)
 	@echo "== making the boot sector floppies"
 	@guest-images/bootsectors/build build/guests
+
+recipe = guest-images/debian-packages $(wildcard guest-images/$(1)/* guest-images/$(1)/*/*)
+
+build/guests/linux-floppy.img: $(call recipe,linux-floppy)
+	@echo "== making the Linux floppy (2.88 MB)"
+	@guest-images/linux-floppy/build 2880 $@
+
+build/guests/linux-floppy-1440.img: $(call recipe,linux-floppy)
+	@echo "== making the small Linux floppy (1.44 MB)"
+	@guest-images/linux-floppy/build 1440 $@
+
+build/guests/data-floppy.img build/guests/data-disk.img &: guest-images/partition-table $(call recipe,data-disks)
+	@echo "== making the data floppy and disk"
+	@guest-images/data-disks/build build/guests
+
+build/guests/debian-disk.img: guest-images/partition-table $(call recipe,debian-disk)
+	@echo "== making the Debian disk"
+	@guest-images/debian-disk/build $@
 
 # --- running ---
 

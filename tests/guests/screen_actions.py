@@ -11,6 +11,7 @@ ACTIONS = """\
   wait-line TEXT  until a whole line, without blanks around it, is TEXT
   wait-last TEXT  until the last line that is not blank is TEXT: a prompt, for example
   wait-only TEXT  until TEXT is the only line on the screen that is not blank
+  wait-end        until the machine has ended by itself: when it is powered off
   settle          until the screen has not changed for half a second
   type TEXT       press the keys of a US keyboard that give TEXT; \\n is Enter, \\t Tab, \\e Escape
   key NAMES       press the named keys at once, e.g. ctrl-alt-delete
@@ -39,6 +40,10 @@ class Missed(Exception):
     """A text did not come in time."""
 
 
+class Ended(Exception):
+    """The machine has ended."""
+
+
 class Mistake(Exception):
     """The call makes no sense, or the machine refuses it."""
 
@@ -50,6 +55,13 @@ def wait(guest, done, what, limit):
         if time.monotonic() > end:
             raise Missed(f"no {what} within {limit:g} s; the screen:\n" + "\n".join(lines))
         time.sleep(0.1)
+
+
+def wait_end(guest, limit):
+    try:
+        wait(guest, lambda _: False, "end of the machine", limit)
+    except Ended:
+        pass
 
 
 def settle(guest, limit):
@@ -69,29 +81,43 @@ def unescape(text):
 
 
 def perform(guest, actions, limit, captures=None):
-    """Does the actions in order; limit is the longest wait in seconds, captures a folder."""
+    """Does the actions in order; limit is the longest wait in seconds, captures a folder.
+
+    The machine may already end while the keys are pressed that make it, if wait-end comes next."""
     actions = iter(actions)
-    for action in actions:
-        if action == "screen":
-            print("\n".join(guest.screen()), flush=True)
-            continue
-        if action == "settle":
-            settle(guest, limit)
-            continue
-        operand = next(actions, None)
-        if operand is None or action not in TAKES_OPERAND:
-            raise Mistake(f"what is {action!r}, or what does it apply to? (--help)")
-        if action in WAITS:
-            description, holds = WAITS[action]
-            wait(guest, lambda lines: holds(operand, lines), f"{description} {operand!r}", limit)
-        elif action == "type":
-            guest.type(unescape(operand))
-        elif action == "key":
-            guest.press(operand.split("-"))
-        elif action == "sleep":
-            time.sleep(float(operand))
-        else:
-            if not captures:
-                raise Mistake("capture needs --captures FOLDER")
-            pathlib.Path(captures).mkdir(parents=True, exist_ok=True)
-            (pathlib.Path(captures) / operand).write_text("\n".join(guest.screen()) + "\n")
+    try:
+        for action in actions:
+            perform_one(guest, action, actions, limit, captures)
+    except Ended:
+        if next(actions, None) != "wait-end":
+            raise
+
+
+def perform_one(guest, action, rest, limit, captures):
+    """One action; its operand is taken from the rest."""
+    if action == "screen":
+        print("\n".join(guest.screen()), flush=True)
+        return
+    if action == "wait-end":
+        wait_end(guest, limit)
+        return
+    if action == "settle":
+        settle(guest, limit)
+        return
+    operand = next(rest, None)
+    if operand is None or action not in TAKES_OPERAND:
+        raise Mistake(f"what is {action!r}, or what does it apply to? (--help)")
+    if action in WAITS:
+        description, holds = WAITS[action]
+        wait(guest, lambda lines: holds(operand, lines), f"{description} {operand!r}", limit)
+    elif action == "type":
+        guest.type(unescape(operand))
+    elif action == "key":
+        guest.press(operand.split("-"))
+    elif action == "sleep":
+        time.sleep(float(operand))
+    else:
+        if not captures:
+            raise Mistake("capture needs --captures FOLDER")
+        pathlib.Path(captures).mkdir(parents=True, exist_ok=True)
+        (pathlib.Path(captures) / operand).write_text("\n".join(guest.screen()) + "\n")

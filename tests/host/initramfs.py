@@ -134,8 +134,9 @@ def add_terminals(archive, wanted):
     return wanted if known else "linux"
 
 
-def build(release, argv, shares, environment, directory, terminal_size, terminal):
-    """The archive of one run. shares: (path on the machine, path inside); terminal_size: (rows, columns) or None."""
+def build(release, argv, shares, environment, directory, terminal_size, terminal, drivers=()):
+    """The archive of one run. shares: (path on the machine, path inside); terminal_size: (rows, columns) or None;
+    drivers: kernel modules to load besides those that the tool itself needs."""
     archive = Archive()
     for folder in ("/bin", "/sbin", "/usr/bin", "/usr/sbin", "/etc", "/root", "/dev", "/btvm-host/modules.d"):
         archive.directory(folder)
@@ -143,7 +144,7 @@ def build(release, argv, shares, environment, directory, terminal_size, terminal
     archive.file("/bin/busybox", BUSYBOX.read_bytes(), 0o755)
     archive.file("/etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n")
     archive.file("/etc/group", b"root:x:0:\nnogroup:x:65534:\n")
-    modules = kernels.module_files(release, ["virtio_pci", "virtio_console"])
+    modules = kernels.module_files(release, ["virtio_pci", "virtio_console", *drivers])
     for module in modules:
         archive.file(f"/btvm-host/modules.d/{module.name}", module.read_bytes())
     archive.file("/btvm-host/modules", "".join(f"/btvm-host/modules.d/{m.name}\n" for m in modules).encode())

@@ -1,0 +1,22 @@
+# Sourced by guest-debian-*.bash: a login on the Debian disk, and programs run there.
+image=build/guests/debian-disk.img
+memory=256 limit=240
+marks=0
+# shell NAME COMMAND: types it and captures the screen after it. The mark at the end cannot be mistaken for what is typed.
+shell() {
+    marks=$((marks + 1))
+    actions+=(type "clear; $2; echo mark=\$((0+$marks))\n" wait-line "mark=$marks" wait-last "root@debian:~#" capture "$1")
+}
+# debian HOTKEY: the actions for the menu entry with that key
+debian() {
+    actions=(wait-for "GNU GRUB" wait-for "kernel 686" key "$1" wait-last "debian login:" type 'root\n' wait-last "Password:"
+        type 'btvm\n' wait-last "root@debian:~#")
+    shell uname "uname -r | cut -d- -f3-; uname -m; grep -cw pae /proc/cpuinfo"
+    shell compile 'gcc -o hello hello.c && ./hello'
+    shell python "python3 -c 'print(sum(i * i for i in range(1000)))'"
+    shell signals "sh -c 'sleep 100 & kill \$!; wait \$!; echo \$?'"
+    shell gzip 'seq 200000 | gzip -c | gunzip -c | md5sum'
+    shell swap 'swapon --show=NAME,TYPE --noheadings; stress-ng -q --vm 1 --vm-bytes 32M -t 2 && echo ok'
+    shell disk 'cp /usr/bin/python3.11 /root/copy; sync; cmp /usr/bin/python3.11 /root/copy && echo same'
+    actions+=(type 'systemctl poweroff\n' wait-end)
+}

@@ -1,0 +1,3 @@
+# The same Debian disk with the 686-pae kernel: PAE page tables and, where the processor has it, NX.
+source tests/guests/debian-disk.bash
+debian p
