@@ -46,6 +46,23 @@ ordered_json floppies_json(const PcStatus& status) {
     return out;
 }
 
+ordered_json drives_json(const PcStatus& status) {
+    ordered_json out = ordered_json::array();
+    for (unsigned number = 0; number < kAtaDrives; number++) {
+        const DriveStatus& drive = status.drives[number];
+        if (drive.kind == DriveConfig::Kind::None) continue;
+        out.push_back({{"drive", number + 1},
+                       {"kind", drive.kind == DriveConfig::Kind::Disk ? "disk" : "cdrom"},
+                       {"path", drive.path},
+                       {"snapshot", drive.snapshot},
+                       {"bytes", drive.bytes},
+                       {"bytes_read", drive.read},
+                       {"bytes_written", drive.written},
+                       {"snapshot_bytes", drive.overlay_bytes}});
+    }
+    return out;
+}
+
 } // namespace
 
 ordered_json PcControl::execute(const std::string& command, const json& request) {
@@ -63,6 +80,8 @@ ordered_json PcControl::execute(const std::string& command, const json& request)
         if (command == "reset") return pc_.reset(), none;
         if (command == "nmi") return pc_.nmi(), none;
         if (command == "floppy") return floppy(request), none;
+        if (command == "cdrom") return cdrom(request), none;
+        if (command == "power-button") return pc_.press_power_button(), none;
         if (command == "quit") return quit_(), none;
     } catch (const std::invalid_argument& error) {
         throw RequestError("bad-request", error.what());
@@ -87,6 +106,7 @@ ordered_json PcControl::info() {
             {"leds", status.leds},
             {"queued_keys", status.queued_keys},
             {"floppies", floppies_json(status)},
+            {"drives", drives_json(status)},
             {"failure", pc_.failure()}};
 }
 
@@ -148,6 +168,16 @@ void PcControl::floppy(const json& request) {
                                   request.value("write_protect", false)});
     else if (action == "eject")
         pc_.eject_floppy(drive);
+    else
+        throw RequestError("bad-request", "\"action\" is \"insert\" or \"eject\"");
+}
+
+void PcControl::cdrom(const json& request) {
+    const std::string action = text_member(request, "action");
+    if (action == "insert")
+        pc_.insert_cdrom(text_member(request, "path"));
+    else if (action == "eject")
+        pc_.eject_cdrom();
     else
         throw RequestError("bad-request", "\"action\" is \"insert\" or \"eject\"");
 }

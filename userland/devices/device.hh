@@ -18,6 +18,8 @@ class StateArchive; // userland/devices/state.hh: saving, loading, printing and 
 /// Guest time since power-on. Stands still while the guest is paused.
 using GuestTime = std::chrono::nanoseconds;
 
+class Device;
+
 /// The board a device sits on.
 class Platform {
 public:
@@ -33,6 +35,8 @@ public:
     [[nodiscard]] virtual bool a20() const = 0;
     /// Asks for a reset of the whole machine (Ctrl-Alt-Del line of the i8042, port 92h bit 0).
     virtual void request_reset() = 0;
+    /// What the device's ports() gives has changed: the guest has moved its registers (PCI base addresses).
+    virtual void ports_changed(Device& /*device*/) {}
 };
 
 /// A run of consecutive ports a device answers.
@@ -59,6 +63,10 @@ public:
     virtual void write(std::uint16_t port, unsigned size, std::uint32_t value) = 0;
     /// True if 16- and 32-bit accesses to this port reach read() and write() whole.
     [[nodiscard]] virtual bool takes_words(std::uint16_t) const { return false; }
+    /// A run of accesses of `size` bytes to one port, as INS and OUTS make them, the first at the front of the
+    /// span, whose length is a multiple of `size`. Only where takes_words() holds or `size` is 1.
+    virtual void read_port_block(std::uint16_t port, unsigned size, std::span<std::uint8_t> out);
+    virtual void write_port_block(std::uint16_t port, unsigned size, std::span<const std::uint8_t> in);
     /// When the device next wants run_until(), or nothing.
     [[nodiscard]] virtual std::optional<GuestTime> deadline() const { return std::nullopt; }
     /// Lets the device act on all that has come due up to `now`.

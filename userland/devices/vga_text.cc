@@ -312,8 +312,10 @@ void VgaText::fill_cells(TextScreen& screen, const MemoryReader& read_memory) co
     // The cursor stands wherever its address is shown; it is off by bit 5 or when it starts below its end
     // (VGA).
     const unsigned address = crtc_[kCursorHigh] << 8 | crtc_[kCursorLow];
+    // Where the picture wraps around at the end of the window, so does the cursor.
+    const unsigned mask = start + screen.rows * pitch > kWindowBytes / 2 ? kWindowBytes / 2 - 1 : 0xFFFF;
     const auto place = [&](unsigned from, unsigned first_row, unsigned end_row) {
-        const unsigned distance = (address - from) & 0xFFFF;
+        const unsigned distance = (address - from) & mask;
         const unsigned y = pitch == 0 ? 0 : distance / pitch;
         const unsigned x = distance - y * pitch;
         if (x >= screen.columns || first_row + y >= end_row) return false;

@@ -126,10 +126,18 @@ std::string describe_internal_error(const btvm_run& run) {
     text += suberror_name(e.suberror);
     const std::string detail(e.text, ::strnlen(e.text, sizeof e.text));
     if (!detail.empty()) text += ": " + detail;
-    text += "\n" + vector_text(e.vector) +
-            format(", error code %" PRIx64 "h, rip %" PRIx64 "h, cr2 %" PRIx64 "h\n",
-                   static_cast<std::uint64_t>(e.error_code), static_cast<std::uint64_t>(e.rip),
-                   static_cast<std::uint64_t>(e.cr2));
+    text += "\n";
+    const auto rip = static_cast<std::uint64_t>(e.rip);
+    switch (e.suberror) {
+    case BTVM_ERROR_MONITOR_FAULT: // the monitor's own exception and registers; in the other cases the
+                                   // guest's
+    case BTVM_ERROR_HOST:
+        text += vector_text(e.vector) +
+                format(", error code %" PRIx64 "h, rip %" PRIx64 "h, cr2 %" PRIx64 "h\n",
+                       static_cast<std::uint64_t>(e.error_code), rip, static_cast<std::uint64_t>(e.cr2));
+        break;
+    default: text += format("rip %" PRIx64 "h\n", rip);
+    }
     return text + gpr_text(e.gpr);
 }
 

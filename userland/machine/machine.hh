@@ -100,6 +100,7 @@ public:
     void set_a20(bool enabled) override { engine_->set_a20(enabled); }
     [[nodiscard]] bool a20() const override { return engine_->a20(); }
     void request_reset() override { reset_requested_ = true; }
+    void ports_changed(Device& device) override { ports_.update(device); }
 
 private:
     bool enqueue(std::function<void()> command);

@@ -1,23 +1,12 @@
 #include "userland/machine/pc.hh"
 
 #include <csignal>
-#include <ctime>
 #include <pthread.h>
 
 #include "userland/devices/codepage437.hh"
-#include "userland/devices/dma.hh"
-#include "userland/devices/fdc.hh"
-#include "userland/devices/floppy_image.hh"
-#include "userland/devices/i8042.hh"
-#include "userland/devices/rtc_cmos.hh"
-#include "userland/devices/serial.hh"
-#include "userland/devices/system_ports.hh"
-#include "userland/devices/vga_text.hh"
-#include "userland/machine/firmware_config.hh"
 #include "userland/machine/hosted_engine.hh"
 #include "userland/machine/kernel_engine.hh"
-#include "userland/machine/power_port.hh"
-#include "userland/machine/reset_control.hh"
+#include "userland/machine/pc_board.hh"
 #include "userland/machine/utf8.hh"
 
 namespace btvm {
@@ -48,146 +37,20 @@ std::unique_ptr<Machine> make_machine(const PcConfig& config) {
     return std::make_unique<Machine>(std::move(memory), std::move(engine));
 }
 
-Rtc::WallTime wall_time(const ClockConfig& clock) {
-    using namespace std::chrono;
-    if (clock.base == ClockConfig::Base::Fixed) return Rtc::WallTime(seconds(clock.fixed_seconds));
-    const auto now = system_clock::now();
-    if (clock.base == ClockConfig::Base::Utc) return now;
-    const std::time_t time = system_clock::to_time_t(now);
-    std::tm local{};
-    ::localtime_r(&time, &local);
-    return now + seconds(local.tm_gmtoff);
-}
-
-/// What SeaBIOS asks the board for: it finds no video BIOS by itself, since it first clears the memory where
-/// others expect it, and it is told not to wait for a key to its boot menu.
-std::vector<FirmwareFile> firmware_files(const PcConfig& config) {
-    if (!config.firmware.writable) return {};
-    std::vector<FirmwareFile> files{{"etc/show-boot-menu", {0, 0}}};
-    if (!config.firmware.video_bios.empty())
-        files.push_back({"vgaroms/vgabios.bin", config.firmware.video_bios});
-    return files;
-}
-
-std::unique_ptr<FloppyImage> open_floppy(const FloppyConfig& floppy) {
-    return FloppyImage::open(floppy.path, {.read_only = floppy.write_protect, .snapshot = floppy.snapshot});
-}
-
 std::string utf8_of(char32_t character) {
     std::string text;
     append_utf8(text, character);
     return text;
 }
 
-std::string serial_specification(const PcConfig& config) {
-    return config.serial.empty() ? "null" : config.serial;
-}
-
-// Both number drive types as the CMOS does.
-static_assert(static_cast<int>(FloppyDriveType::Mb1_44) == static_cast<int>(CmosFloppy::Inch3Kb1440));
-static_assert(static_cast<int>(FloppyDriveType::Kb720) == static_cast<int>(CmosFloppy::Inch3Kb720));
-
 } // namespace
-
-/// The devices. They live and die on the machine's side: only its thread touches them once it runs.
-struct Pc::Board {
-    VgaText vga;
-    I8042 keyboard_controller;
-    Rtc rtc;
-    Serial serial;
-    SystemPorts system_ports;
-    DebugConsole debug_console;
-    PowerPort power_port;
-    ResetControl reset_control;
-    Dma dma;
-    Fdc fdc;
-    FirmwareConfig firmware_config;
-    std::array<FloppyConfig, kFloppyDrives> floppies; ///< What is in the drives.
-
-    Board(Machine& machine, const PcConfig& config)
-        : vga(machine), keyboard_controller(machine), rtc(machine, wall_time(config.clock)),
-          serial(machine, 0, kSerialLocations[0], make_serial_backend(serial_specification(config))),
-          system_ports(machine), debug_console(machine),
-          power_port(machine, [&machine] { machine.power_off(); }), reset_control(machine), dma(machine),
-          fdc(machine, dma), firmware_config(machine, firmware_files(config)) {
-        for (Device* device : std::initializer_list<Device*>{&vga, &keyboard_controller, &rtc, &serial,
-                                                             &system_ports, &debug_console, &power_port,
-                                                             &reset_control, &dma, &fdc, &firmware_config})
-            machine.add(*device);
-        fdc.set_drive_type(0, FloppyDriveType::Mb1_44);
-        if (config.second_drive) fdc.set_drive_type(1, FloppyDriveType::Mb1_44);
-        for (unsigned drive = 0; drive < kFloppyDrives; drive++)
-            if (!config.floppies[drive].path.empty()) insert_first(drive, config.floppies[drive]);
-        fill_cmos(rtc, cmos_setup(config));
-    }
-
-    void insert_first(unsigned drive, const FloppyConfig& floppy);
-    void insert(unsigned drive, const FloppyConfig& floppy);
-    void eject(unsigned drive);
-    [[nodiscard]] FloppyStatus floppy_status(unsigned drive) const;
-    [[nodiscard]] CmosSetup cmos_setup(const PcConfig& config) const;
-};
-
-/// The floppy that is in a drive at power-on decides what kind of drive it is.
-void Pc::Board::insert_first(unsigned drive, const FloppyConfig& floppy) {
-    std::unique_ptr<FloppyImage> image = open_floppy(floppy);
-    FloppyDriveType type = drive_type_for(image->geometry());
-    // A 1.44 MB drive takes 720 KB floppies too, and either may come later.
-    if (type == FloppyDriveType::Kb720) type = FloppyDriveType::Mb1_44;
-    fdc.set_drive_type(drive, type);
-    fdc.insert(drive, std::move(image));
-    floppies[drive] = floppy;
-}
-
-void Pc::Board::insert(unsigned drive, const FloppyConfig& floppy) {
-    const FloppyConfig before = floppies.at(drive);
-    eject(drive);
-    try {
-        fdc.insert(drive, open_floppy(floppy));
-    } catch (...) {
-        // The old floppy had to go first: the new one may be the same file.
-        if (!before.path.empty()) {
-            fdc.insert(drive, open_floppy(before));
-            floppies[drive] = before;
-        }
-        throw;
-    }
-    floppies[drive] = floppy;
-}
-
-void Pc::Board::eject(unsigned drive) {
-    if (fdc.drive_type(drive) == FloppyDriveType::None)
-        throw std::runtime_error(
-            "the machine has no second floppy drive (start it with --two-drives or --fdb)");
-    fdc.eject(drive);
-    floppies[drive] = {};
-}
-
-FloppyStatus Pc::Board::floppy_status(unsigned drive) const {
-    FloppyStatus status;
-    status.present = fdc.drive_type(drive) != FloppyDriveType::None;
-    status.active = fdc.activity(drive).motor;
-    if (const FloppyImage* medium = fdc.medium(drive)) {
-        status.path = medium->path();
-        status.write_protected = medium->write_protected();
-        status.snapshot = medium->snapshot();
-    }
-    return status;
-}
-
-CmosSetup Pc::Board::cmos_setup(const PcConfig& config) const {
-    CmosSetup setup;
-    setup.ram_bytes = std::uint64_t{config.ram_mib} << 20;
-    for (unsigned drive = 0; drive < kFloppyDrives; drive++)
-        setup.floppies[drive] = static_cast<CmosFloppy>(fdc.drive_type(drive));
-    if (config.boot == BootOrder::DiskFirst)
-        setup.boot_order = {CmosBoot::Disk, CmosBoot::Floppy, CmosBoot::None};
-    return setup;
-}
 
 Pc::Pc(const PcConfig& config)
     : config_(config), machine_(make_machine(config)), board_(std::make_unique<Board>(*machine_, config)) {
-    board_->fdc.set_message_handler([this](const std::string& message) { add_message(message); });
+    const auto add = [this](const std::string& message) { add_message(message); };
+    board_->fdc.set_message_handler(add);
+    for (AtaChannel& channel : board_->channels)
+        channel.set_message_handler(add);
     if (config.engine_choice == EngineChoice::Auto && engine_name() != "kernel")
         add_message("btvm.ko is not loaded: the guest is interpreted, slowly");
     if (const std::string address = board_->serial.backend().address(); !address.empty())
@@ -197,6 +60,7 @@ Pc::Pc(const PcConfig& config)
 Pc::~Pc() {
     stop();
     board_->fdc.flush();
+    board_->flush_disks();
 }
 
 void Pc::add_message(const std::string& message) {
@@ -223,19 +87,20 @@ void Pc::start() {
 void Pc::stop() {
     machine_->quit();
     if (thread_.joinable()) thread_.join();
+    ended_ = true;
 }
 
 std::string Pc::engine_name() const { return std::string(machine_->engine().name()); }
 
 TextScreen Pc::screen() {
-    return machine_->call([this] {
+    return look([this] {
         return board_->vga.snapshot(
             [this](std::uint64_t at, std::span<std::uint8_t> out) { machine_->memory().read(at, out); });
     });
 }
 
 PcStatus Pc::status() {
-    return machine_->call([this] {
+    return look([this] {
         PcStatus status;
         status.state = machine_->state();
         status.leds = board_->keyboard_controller.leds();
@@ -244,6 +109,8 @@ PcStatus Pc::status() {
         status.resets = machine_->resets();
         for (unsigned drive = 0; drive < kFloppyDrives; drive++)
             status.floppies[drive] = board_->floppy_status(drive);
+        for (unsigned drive = 0; drive < kAtaDrives; drive++)
+            status.drives[drive] = board_->drive_status(drive);
         return status;
     });
 }
@@ -298,12 +165,28 @@ void Pc::nmi() {
     machine_->call([this] { machine_->nmi(); });
 }
 
+void Pc::press_power_button() {
+    machine_->call([this] {
+        if (!board_->power_management.power_button_enabled())
+            throw std::runtime_error("the guest does not listen to the power button");
+        board_->power_management.press_power_button();
+    });
+}
+
 void Pc::insert_floppy(unsigned drive, const FloppyConfig& floppy) {
     machine_->call([&] { board_->insert(drive, floppy); });
 }
 
 void Pc::eject_floppy(unsigned drive) {
     machine_->call([&] { board_->eject(drive); });
+}
+
+void Pc::insert_cdrom(const std::string& path) {
+    machine_->call([&] { board_->change_cdrom(path); });
+}
+
+void Pc::eject_cdrom() {
+    machine_->call([this] { board_->change_cdrom({}); });
 }
 
 } // namespace btvm

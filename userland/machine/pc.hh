@@ -19,6 +19,8 @@
 namespace btvm {
 
 inline constexpr unsigned kFloppyDrives = 2;
+/// Primary master and slave, secondary master and slave.
+inline constexpr unsigned kAtaDrives = 4;
 
 /// What is in a floppy drive, or shall be.
 struct FloppyConfig {
@@ -27,13 +29,22 @@ struct FloppyConfig {
     bool write_protect{};
 };
 
+/// A drive on an IDE channel.
+struct DriveConfig {
+    enum class Kind { None, Disk, CdRom };
+    Kind kind{Kind::None};
+    std::string path;                        ///< Disk: the image. CD-ROM: may be empty, an empty drive.
+    bool snapshot{};                         ///< Disk: as with floppies.
+    std::optional<std::uint64_t> disk_bytes; ///< Disk: make the image, or grow it to that.
+};
+
 enum class EngineChoice {
     Auto, ///< The kernel engine if /dev/btvm is there, else the interpreter.
     Kernel,
     Interpreter
 };
 
-enum class BootOrder { FloppyFirst, DiskFirst };
+enum class BootDevice { Floppy, Disk, CdRom };
 
 /// What the guest's clock shows at power-on.
 struct ClockConfig {
@@ -50,8 +61,10 @@ struct PcConfig {
     EngineConfig engine;
     std::array<FloppyConfig, kFloppyDrives> floppies;
     bool second_drive{}; ///< Drive B is there even without a floppy in it.
-    std::string serial;  ///< COM1: "", "none", "stdio", "file:PATH", "unix:PATH" or "tcp:PORT".
-    BootOrder boot{BootOrder::FloppyFirst};
+    std::array<DriveConfig, kAtaDrives> drives;
+    std::string serial; ///< COM1: "", "none", "stdio", "file:PATH", "unix:PATH" or "tcp:PORT".
+    std::vector<BootDevice>
+        boot; ///< In this order; empty: what there is, a floppy before a disk before a CD.
     ClockConfig clock;
 };
 
@@ -63,27 +76,39 @@ struct FloppyStatus {
     bool active{}; ///< The motor runs.
 };
 
+struct DriveStatus {
+    DriveConfig::Kind kind{};
+    std::string path;
+    bool snapshot{};
+    std::uint64_t bytes{}; ///< Of the medium.
+    std::uint64_t read{};  ///< Bytes that the guest has read and written.
+    std::uint64_t written{};
+    std::uint64_t overlay_bytes{}; ///< Of a snapshot: the memory that writes take.
+};
+
 struct PcStatus {
     MachineState state{};
     std::uint8_t leds{}; ///< Bits of Keyboard::Led.
     std::size_t queued_keys{};
     std::array<FloppyStatus, kFloppyDrives> floppies;
+    std::array<DriveStatus, kAtaDrives> drives;
     GuestTime guest_time{};
     std::uint64_t resets{};
 };
 
 class Pc {
 public:
-    /// Builds the machine; start() turns it on. Throws FirmwareError, abi::AbiError, FloppyError (floppy
-    /// images) or std::runtime_error.
+    /// Builds the machine; start() turns it on. Throws FirmwareError, abi::AbiError, FloppyError,
+    /// DiskError (images) or std::runtime_error.
     explicit Pc(const PcConfig& config);
-    /// Turns the machine off and flushes the floppies.
+    /// Turns the machine off and flushes floppies and disks.
     ~Pc();
     Pc(const Pc&) = delete;
     Pc& operator=(const Pc&) = delete;
 
     void start();
-    /// Ends the machine's thread and waits for it. Later calls throw MachineStopped. May be called again.
+    /// Ends the machine's thread and waits for it. Later calls throw MachineStopped, but for screen() and
+    /// status(): they tell how it ended. May be called again.
     void stop();
 
     [[nodiscard]] const PcConfig& config() const { return config_; }
@@ -117,6 +142,15 @@ public:
     void insert_floppy(unsigned drive, const FloppyConfig& floppy);
     void eject_floppy(unsigned drive);
 
+    /// Changes the disc in the CD-ROM drive. Throws DiskError, or std::runtime_error if there is no drive or
+    /// the guest has locked it; the drive is then as before.
+    void insert_cdrom(const std::string& path);
+    void eject_cdrom();
+
+    /// Presses the power button: a guest that listens to it (ACPI) turns itself off. Throws
+    /// std::runtime_error if it does not.
+    void press_power_button();
+
     /// What devices have had to say to the user since the last call: host I/O errors, where the serial port
     /// listens.
     [[nodiscard]] std::vector<std::string> take_messages();
@@ -124,6 +158,11 @@ public:
 private:
     struct Board;
 
+    /// On the machine's thread, or, once it has ended, on this one.
+    template <class F>
+    auto look(F function) {
+        return ended_ ? function() : machine_->call(function);
+    }
     void add_message(const std::string& message);
 
     PcConfig config_;
@@ -132,6 +171,7 @@ private:
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<Board> board_;
     std::thread thread_;
+    std::atomic<bool> ended_{}; ///< stop() has waited for the thread.
 };
 
 } // namespace btvm

@@ -1,6 +1,6 @@
 // The reset control register at port CF9h (82371SB datasheet, RC register), by which SeaBIOS and many systems
-// reset a PC. It lies within the double word of the PCI configuration address at CF8h, of which this board
-// has no other use: there is no PCI bus, so that reads as FFFFFFFFh.
+// reset a PC. It lies within the double word of the PCI configuration address at CF8h, which is the host
+// bridge's as a whole: only byte accesses come here.
 #pragma once
 
 #include "userland/devices/device.hh"
@@ -12,12 +12,10 @@ public:
     explicit ResetControl(Platform& platform) : Device(platform) {}
 
     [[nodiscard]] std::string_view name() const override { return "reset_control"; }
-    [[nodiscard]] std::vector<PortRange> ports() const override { return {{0xcf8, 4}}; }
+    [[nodiscard]] std::vector<PortRange> ports() const override { return {{0xcf9, 1}}; }
     void reset() override { register_ = 0; }
     std::uint32_t read(std::uint16_t port, unsigned size) override;
     void write(std::uint16_t port, unsigned size, std::uint32_t value) override;
-    /// A wide access at CF8h is one of PCI configuration and must not be split: it would seem to write CF9h.
-    [[nodiscard]] bool takes_words(std::uint16_t) const override { return true; }
     void describe(StateArchive& archive) override;
 
 private:

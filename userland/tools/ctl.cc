@@ -91,6 +91,12 @@ void print_info(const ordered_json& reply) {
                   << (floppy["write_protected"] ? ", write-protected" : "")
                   << (floppy["snapshot"] ? ", snapshot" : "") << "\n";
     }
+    for (const auto& drive : reply["drives"]) {
+        const std::string path = drive["path"];
+        std::cout << (drive["kind"] == "disk" ? "disk " : "cdrom ") << drive["drive"] << "    "
+                  << (path.empty() ? "(empty)" : path) << (drive["snapshot"] ? ", snapshot" : "") << ", "
+                  << drive["bytes_read"] << " bytes read, " << drive["bytes_written"] << " written\n";
+    }
 }
 
 void screen(ControlClient& client, const Arguments& arguments) {
@@ -204,6 +210,18 @@ void add_commands(CLI::App& app, Arguments& arguments, Action& action) {
     floppy->add_option("path", arguments.path, "The image to insert");
     floppy->add_flag("-s,--snapshot", arguments.snapshot, "Leave the image file alone");
     floppy->add_flag("-w,--write-protect", arguments.write_protect, "Write-protect it");
+    CLI::App* cdrom = command("cdrom", "Change or eject the disc in the CD-ROM drive", [client, &arguments] {
+        if (arguments.action == "insert" && arguments.path.empty())
+            throw CtlError(CtlExit::Usage, "cdrom insert needs the path of an image");
+        json members = {{"action", arguments.action}};
+        if (arguments.action == "insert") members["path"] = absolute(arguments.path);
+        client().request("cdrom", members);
+    });
+    cdrom->add_option("action", arguments.action, "insert or eject")
+        ->required()
+        ->check(CLI::IsMember({"insert", "eject"}));
+    cdrom->add_option("path", arguments.path, "The image to insert");
+    simple("power-button", "Press the power button: a guest with ACPI shuts down");
     shown("stats", "Print the engine's counters", stats);
     shown("trace", "Print the newest trace entries", trace)
         ->add_option("-n,--count", arguments.count, "How many (default 100)")

@@ -6,11 +6,12 @@ namespace btvm {
 
 /// What btvm-run exits with.
 enum class RunExit : int {
-    Ok = 0,             ///< The user or a control client asked to quit, or the guest turned itself off.
-    Internal = 1,       ///< An error in btvm itself or in what the host gave it.
-    Usage = 2,          ///< Unknown option, bad value, missing argument.
-    TripleFault = 3,    ///< The guest triple-faulted (with --on-shutdown=exit).
-    Image = 4,          ///< A floppy or firmware image is missing, unreadable, in use, or of no known size.
+    Ok = 0,          ///< The user or a control client asked to quit, or the guest turned itself off.
+    Internal = 1,    ///< An error in btvm itself or in what the host gave it.
+    Usage = 2,       ///< Unknown option, bad value, missing argument.
+    TripleFault = 3, ///< The guest triple-faulted (with --on-shutdown=exit).
+    Image =
+        4, ///< An image (floppy, disk, CD-ROM, firmware) cannot be used: missing, in use, of a wrong size.
     NoModule = 5,       ///< /dev/btvm is not there: the module is not loaded.
     Permission = 6,     ///< /dev/btvm may not be opened by this user.
     AbiMismatch = 7,    ///< Program and module speak different versions.

@@ -10,6 +10,7 @@
 #include "userland/control/control_server.hh"
 #include "userland/control/pc_control.hh"
 #include "userland/control/runtime_directory.hh"
+#include "userland/devices/disk_image_file.hh"
 #include "userland/devices/floppy_image.hh"
 #include "userland/frontend/frontend.hh"
 #include "userland/machine/failure_report.hh"
@@ -76,6 +77,13 @@ void report_failure(Pc& pc, const RunOptions& options) {
     if (!(file << report).flush()) say(options.trace_file + ": cannot be written");
 }
 
+void tell_discarded_writes(const PcStatus& status) {
+    for (const DriveStatus& drive : status.drives)
+        if (drive.overlay_bytes)
+            say(drive.path + ": the snapshot's " + std::to_string((drive.overlay_bytes + 1023) / 1024) +
+                " KiB of writes are lost, as wished");
+}
+
 /// What the run came to, with the message that goes with it.
 RunExit judge(Pc& pc, const RunOptions& options, MachineState state, bool asked_to_quit) {
     switch (state) {
@@ -89,6 +97,9 @@ RunExit judge(Pc& pc, const RunOptions& options, MachineState state, bool asked_
         if (asked_to_quit || options.frontend.on_halt != GuestEndPolicy::Exit) return RunExit::Ok;
         say("the guest halted with interrupts off: nothing but an NMI or a reset could have gone on");
         return RunExit::GuestHalted;
+    case MachineState::PoweredOff:
+        if (!asked_to_quit) say("the guest powered itself off");
+        return RunExit::Ok;
     default: return RunExit::Ok;
     }
 }
@@ -120,7 +131,8 @@ RunExit run(const RunOptions& options) {
     MachineState state{};
     const auto finish = [&] {
         state = pc.state();
-        if (options.print_screen && state != MachineState::PoweredOff) last_screen = screen_text(pc.screen());
+        if (state == MachineState::PoweredOff) pc.stop(); // the screen then stays as it was at the end
+        if (options.print_screen) last_screen = screen_text(pc.screen());
     };
     pc.start();
     if (options.headless) {
@@ -136,6 +148,7 @@ RunExit run(const RunOptions& options) {
     const RunExit exit = judge(pc, options, state, quit_requested);
     server.reset();
     pc.stop();
+    tell_discarded_writes(pc.status());
     return exit;
 }
 
@@ -157,6 +170,9 @@ RunExit guarded_run(const RunOptions& options) {
         say(error.what());
         return RunExit::Image;
     } catch (const FloppyError& error) {
+        say(error.what());
+        return RunExit::Image;
+    } catch (const DiskError& error) {
         say(error.what());
         return RunExit::Image;
     } catch (const SocketError& error) {

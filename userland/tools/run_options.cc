@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 #include <ctime>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <string_view>
 
@@ -15,7 +17,10 @@ struct RawOptions {
     bool snapshot{}, write_protect{}, two_drives{};
     std::string monitor{"on"}, plan_cache{"on"}, planner{"breadth-first"};
     std::string engine{"auto"};
-    std::string boot{"a"}, clock{"localtime"};
+    std::array<std::string, kAtaDrives> disks;
+    std::string cdrom;
+    std::optional<std::string> disk_size;
+    std::string boot, clock{"localtime"};
     std::string on_shutdown, on_halt;
     std::string escape_key{"ctrl-]"};
     bool planner_bug{}, monitor_fault{};
@@ -88,10 +93,30 @@ std::string guest_name(const std::string& image) {
 
 void add_machine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
     const std::string group = "Machine";
-    app.add_option("image", raw.image, "Floppy image to boot from, in drive A")->option_text("IMAGE");
+    app.add_option("image", raw.image, "Image to boot from: a floppy in drive A, a disk or a CD-ROM")
+        ->option_text("IMAGE");
     app.add_option("-a,--fda", raw.fda, "Floppy image in drive A")->option_text("FILE")->group(group);
     app.add_option("-b,--fdb", raw.fdb, "Floppy image in drive B")->option_text("FILE")->group(group);
     app.add_flag("--two-drives", raw.two_drives, "Have drive B even without a floppy in it")->group(group);
+    app.add_option("-d,--disk,--hda", raw.disks[0], "Disk image: the first disk (primary master)")
+        ->option_text("FILE")
+        ->group(group);
+    for (unsigned i = 1; i < kAtaDrives; i++) {
+        static constexpr const char* kPlaces[] = {"primary master", "primary slave", "secondary master",
+                                                  "secondary slave"};
+        const std::string names =
+            "--disk" + std::to_string(i + 1) + ",--hd" + std::string(1, static_cast<char>('a' + i));
+        app.add_option(names, raw.disks[i], std::string("Disk image: the ") + kPlaces[i])
+            ->option_text("FILE")
+            ->group(group);
+    }
+    app.add_option("--disk-size", raw.disk_size,
+                   "Make the first disk's image, or grow it, to this size (MiB, or with a suffix K, M, G)")
+        ->option_text("SIZE")
+        ->group(group);
+    app.add_option("--cdrom", raw.cdrom, "CD-ROM image (secondary master), or none for an empty drive")
+        ->option_text("FILE")
+        ->group(group);
     app.add_flag("-s,--snapshot", raw.snapshot, "Leave image files alone: writes are lost at the end")
         ->group(group);
     app.add_flag("-w,--write-protect", raw.write_protect, "Write-protect the floppies")->group(group);
@@ -99,9 +124,10 @@ void add_machine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
         ->option_text("SIZE")
         ->transform(CLI::Validator(parse_memory, "", "memory size"))
         ->group(group);
-    app.add_option("--boot", raw.boot, "Where to boot from first: a (floppy, default) or c (disk)")
-        ->option_text("a|c")
-        ->check(CLI::IsMember({"a", "c"}))
+    app.add_option(
+           "--boot", raw.boot,
+           "Where to boot from, in order: floppy, disk, cdrom, with commas between; or letters a, c, d")
+        ->option_text("ORDER")
         ->group(group);
     app.add_option("--bios", options.bios_path, "System BIOS image (default: SeaBIOS)")
         ->option_text("FILE")
@@ -186,14 +212,108 @@ void add_user_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
         ->group(group);
 }
 
-void finish(RunOptions& options, const RawOptions& raw) {
-    if (!raw.image.empty() && !raw.fda.empty())
-        throw CLI::ValidationError("IMAGE and --fda", "both name the floppy in drive A; give one");
-    const std::string& drive_a = raw.image.empty() ? raw.fda : raw.image;
-    options.pc.floppies[0] = {drive_a, raw.snapshot, raw.write_protect};
-    options.pc.floppies[1] = {raw.fdb, raw.snapshot, raw.write_protect};
+std::vector<BootDevice> parse_boot(const std::string& text) {
+    const auto device = [](std::string_view word) -> std::optional<BootDevice> {
+        if (word == "floppy" || word == "a") return BootDevice::Floppy;
+        if (word == "disk" || word == "c") return BootDevice::Disk;
+        if (word == "cdrom" || word == "d") return BootDevice::CdRom;
+        return std::nullopt;
+    };
+    std::vector<BootDevice> order;
+    for (std::string_view rest = text; !rest.empty();) {
+        const std::string_view word = rest.substr(0, rest.find(','));
+        rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+        if (const auto one = device(word)) {
+            order.push_back(*one);
+            continue;
+        }
+        // Not a word: letters, as QEMU has them.
+        for (const char letter : word)
+            if (const auto one = device(std::string_view(&letter, 1)))
+                order.push_back(*one);
+            else
+                throw CLI::ValidationError("--boot",
+                                           "\"" + text +
+                                               "\": give floppy, disk and cdrom with commas between, "
+                                               "or their letters a, c, d");
+    }
+    return order;
+}
+
+std::uint64_t parse_disk_size(const std::string& text) {
+    std::size_t used = 0;
+    std::uint64_t number = 0;
+    const auto refuse = [&text] {
+        return CLI::ValidationError("--disk-size", "\"" + text +
+                                                       "\" is not a size; give MiB, for example 512, "
+                                                       "or 2G");
+    };
+    try {
+        number = std::stoull(text, &used);
+    } catch (const std::exception&) {
+        throw refuse();
+    }
+    const std::string suffix = text.substr(used);
+    unsigned shift = 20;
+    if (suffix == "K" || suffix == "k")
+        shift = 10;
+    else if (suffix == "G" || suffix == "g")
+        shift = 30;
+    else if (!suffix.empty() && suffix != "M" && suffix != "m")
+        throw refuse();
+    // Up to 2 TiB: as far as partition tables of the time reach.
+    if (text[0] == '-' || number == 0 || number > (std::uint64_t{2} << 40 >> shift)) throw refuse();
+    return number << shift;
+}
+
+/// What an image given without an option is. Anything that is too large for a floppy is a disk, unless it has
+/// the mark of a CD-ROM's file system (ISO 9660, 8.1: sector 16).
+DriveConfig::Kind image_kind(const std::string& path) {
+    constexpr std::uintmax_t kLargestFloppy = 2880 * 1024;
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(path, error)) return DriveConfig::Kind::None;
+    if (std::filesystem::file_size(path, error) <= kLargestFloppy || error) return DriveConfig::Kind::None;
+    std::ifstream file(path, std::ios::binary);
+    char mark[6] = {};
+    file.seekg(16 * 2048 + 1);
+    file.read(mark, 5);
+    return std::string_view(mark) == "CD001" ? DriveConfig::Kind::CdRom : DriveConfig::Kind::Disk;
+}
+
+/// Puts the images to their drives; gives the one the machine is named after.
+std::string assign_images(PcConfig& pc, RawOptions& raw) {
+    const auto claim = [](std::string& place, const std::string& option, const std::string& image) {
+        if (!place.empty())
+            throw CLI::ValidationError("IMAGE and " + option, "both name one drive; give one");
+        place = image;
+    };
+    if (!raw.image.empty()) switch (image_kind(raw.image)) {
+        case DriveConfig::Kind::None: claim(raw.fda, "--fda", raw.image); break;
+        case DriveConfig::Kind::Disk: claim(raw.disks[0], "--disk", raw.image); break;
+        case DriveConfig::Kind::CdRom: claim(raw.cdrom, "--cdrom", raw.image); break;
+        }
+    if (!raw.cdrom.empty() && !raw.disks[2].empty())
+        throw CLI::ValidationError("--cdrom and --disk3", "both are the secondary master; give one");
+    if (raw.disk_size && raw.disks[0].empty()) throw CLI::ValidationError("--disk-size", "needs --disk");
+
+    pc.floppies[0] = {raw.fda, raw.snapshot, raw.write_protect};
+    pc.floppies[1] = {raw.fdb, raw.snapshot, raw.write_protect};
+    for (unsigned i = 0; i < kAtaDrives; i++)
+        if (!raw.disks[i].empty())
+            pc.drives[i] = {DriveConfig::Kind::Disk, raw.disks[i], raw.snapshot, std::nullopt};
+    if (raw.disk_size) pc.drives[0].disk_bytes = parse_disk_size(*raw.disk_size);
+    if (!raw.cdrom.empty())
+        pc.drives[2] = {DriveConfig::Kind::CdRom, raw.cdrom == "none" ? "" : raw.cdrom, false, std::nullopt};
+    for (const std::string* name :
+         {&raw.image, &raw.fda, &raw.disks[0], &raw.cdrom, &raw.fdb, &raw.disks[1], &raw.disks[2]})
+        if (!name->empty()) return *name;
+    return {};
+}
+
+void finish(RunOptions& options, RawOptions& raw) {
+    const std::string named_after = assign_images(options.pc, raw);
     options.pc.second_drive = raw.two_drives;
-    options.pc.boot = raw.boot == "c" ? BootOrder::DiskFirst : BootOrder::FloppyFirst;
+    options.pc.boot = parse_boot(raw.boot);
     options.pc.clock = parse_clock(raw.clock);
     options.pc.engine_choice = parse_engine(raw.engine);
     options.pc.engine.monitor = raw.monitor == "on";
@@ -202,7 +322,7 @@ void finish(RunOptions& options, const RawOptions& raw) {
     if (!options.trace_file.empty()) options.pc.engine.trace = true;
     if (raw.planner_bug) options.pc.engine.test_flags |= BTVM_CONFIG_TEST_PLANNER_BUG;
     if (raw.monitor_fault) options.pc.engine.test_flags |= BTVM_CONFIG_TEST_MONITOR_FAULT;
-    if (options.pc.name.empty()) options.pc.name = guest_name(drive_a.empty() ? raw.fdb : drive_a);
+    if (options.pc.name.empty()) options.pc.name = guest_name(named_after);
     if (options.pc.name.find('/') != std::string::npos)
         throw CLI::ValidationError("--name", "a name has no '/' in it");
     if (options.pc.serial == "none") options.pc.serial.clear();

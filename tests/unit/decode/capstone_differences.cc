@@ -11,9 +11,12 @@ bool only_theirs(const Comparison& c) { return !c.ok() && c.theirs.length != 0; 
 bool only_ours(const Comparison& c) { return c.ok() && c.theirs.length == 0; }
 bool both(const Comparison& c) { return c.ok() && c.theirs.length != 0; }
 
-/// Both have an instruction of the same class; only its length differs.
+/// Both have an instruction of the same class; only its length differs, by an immediate of another size.
+/// Behind many prefixes the longer of the two may pass the 15th byte, and then it is no instruction.
 bool other_length(const Comparison& c) {
-    return both(c) && c.ours.cls == c.theirs.cls && c.ours.length != c.theirs.length;
+    if (both(c)) return c.ours.cls == c.theirs.cls && c.ours.length != c.theirs.length;
+    return c.ok() ? c.ours.length + 2u > kMaxInstructionLength
+                  : c.theirs.length != 0 && c.status == DecodeStatus::TooLong;
 }
 
 bool one_of(unsigned value, std::initializer_list<unsigned> list) {
@@ -73,9 +76,11 @@ unsigned escape_position(const Comparison& c) {
     return n;
 }
 
+/// Whether `changed` is defined; one that passes the 15th byte is, since Capstone may see it shorter.
 bool decodes(const Comparison& c, const Encoding& changed) {
     Instruction i;
-    return decode(changed.data(), changed.size(), c.size, i) == DecodeStatus::Ok;
+    const DecodeStatus status = decode(changed.data(), changed.size(), c.size, i);
+    return status == DecodeStatus::Ok || (c.ours.map == OpcodeMap::XopA && status == DecodeStatus::TooLong);
 }
 
 /// Whether a VEX or XOP encoding becomes defined with W cleared or vvvv all ones.

@@ -72,9 +72,6 @@ InstructionClass class_by_id(const cs_insn& i) {
     case X86_INS_VERW:
     case X86_INS_ARPL:
     case X86_INS_CPUID:
-    case X86_INS_RDTSC:
-    case X86_INS_RDTSCP:
-    case X86_INS_RDPMC:
     case X86_INS_XGETBV:
     case X86_INS_RDFSBASE:
     case X86_INS_RDGSBASE:
@@ -93,6 +90,9 @@ InstructionClass class_by_id(const cs_insn& i) {
     case X86_INS_VMCALL:
     case X86_INS_VMMCALL: return InstructionClass::Sensitive;
     // Traps by itself
+    case X86_INS_RDTSC:
+    case X86_INS_RDTSCP:
+    case X86_INS_RDPMC:
     case X86_INS_HLT:
     case X86_INS_CLI:
     case X86_INS_STI:

@@ -27,9 +27,6 @@ public:
         c.size = size_;
         c.encoding = encoding;
         c.status = decode(encoding.data(), encoding.size(), size_, c.ours);
-        // 15 bytes of prefixes and the like: Capstone has no word for it.
-        if (c.status == DecodeStatus::TooLong || c.status == DecodeStatus::Truncated)
-            c.status = DecodeStatus::Invalid;
         c.theirs = capstone_.view(encoding);
         if (c.agrees()) return;
         for (const Difference& d : capstone_differences()) {

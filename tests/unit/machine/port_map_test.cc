@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <map>
 
+#include "userland/devices/pci_host.hh"
 #include "userland/machine/port_map.hh"
 #include "userland/machine/reset_control.hh"
 
@@ -88,14 +89,82 @@ TEST(PortMap, TwoDevicesOnOnePortAreAnError) {
     EXPECT_THROW(map.add(end), std::logic_error);
 }
 
+/// A device whose ports the test moves.
+class Mover final : public Device {
+public:
+    Mover(Platform& platform, std::uint32_t id) : Device(platform), id_(id) {}
+    [[nodiscard]] std::string_view name() const override { return "mover"; }
+    [[nodiscard]] std::vector<PortRange> ports() const override { return at; }
+    void reset() override {}
+    std::uint32_t read(std::uint16_t, unsigned) override { return id_; }
+    void write(std::uint16_t, unsigned, std::uint32_t) override {}
+    void describe(StateArchive&) override {}
+    std::vector<PortRange> at;
+
+private:
+    std::uint32_t id_;
+};
+
+TEST(PortMap, DevicesMoveAndDoNotDislodgeOthers) {
+    NullPlatform platform;
+    Recorder fixed(platform, {0x300, 4}, false);
+    Mover one(platform, 1), two(platform, 2);
+    PortMap map;
+    map.add(fixed);
+    map.add(one);
+    map.add(two);
+    one.at = {{0xc000, 16}};
+    map.update(one);
+    EXPECT_EQ(map.read(0xc00f, 1), 1u);
+    EXPECT_EQ(map.read(0xc010, 1), 0xffu);
+    two.at = {{0xc008, 16}};
+    map.update(two);
+    EXPECT_EQ(map.read(0xc00f, 1), 1u); // the one that was there first
+    EXPECT_EQ(map.read(0xc010, 1), 2u);
+    one.at = {{0x2ff, 2}};
+    map.update(one);
+    EXPECT_EQ(map.read(0x2ff, 1), 1u);
+    EXPECT_EQ(map.read(0x300, 1), 0u); // the fixed device
+    EXPECT_EQ(map.read(0xc008, 1), 2u);
+    one.at = {{0xfff8, 16}}; // beyond the last port
+    map.update(one);
+    EXPECT_EQ(map.read(0xffff, 1), 1u);
+    EXPECT_EQ(map.read(0x2ff, 1), 0xffu);
+    one.at.clear();
+    map.update(one);
+    EXPECT_EQ(map.owner(0xffff), nullptr);
+}
+
+TEST(PortMap, BlocksAreRunsOfSingleAccesses) {
+    NullPlatform platform;
+    Recorder words(platform, {0x1f0, 1}, true), bytes(platform, {0x300, 2}, false);
+    PortMap map;
+    map.add(words);
+    map.add(bytes);
+    const std::vector<std::uint8_t> data{0x11, 0x22, 0x33, 0x44};
+    map.write_block(0x1f0, 2, data);
+    EXPECT_EQ(words.writes, (Writes{{0x1f0, 2, 0x2211}, {0x1f0, 2, 0x4433}}));
+    map.write_block(0x300, 2, data);
+    EXPECT_EQ(bytes.writes, (Writes{{0x300, 1, 0x11}, {0x301, 1, 0x22}, {0x300, 1, 0x33}, {0x301, 1, 0x44}}));
+    std::vector<std::uint8_t> back(4);
+    map.read_block(0x1f0, 2, back);
+    EXPECT_EQ(back, (std::vector<std::uint8_t>{0xf0, 0x01, 0xf0, 0x01}));
+    map.read_block(0x300, 2, back);
+    EXPECT_EQ(back, (std::vector<std::uint8_t>{0, 1, 0, 1}));
+    map.read_block(0x4000, 4, back); // nobody there
+    EXPECT_EQ(back, std::vector<std::uint8_t>(4, 0xff));
+}
+
 TEST(ResetControl, ResetsOnARiseOfBit2AndIgnoresPciAddresses) {
     NullPlatform platform;
+    PciHost bridge(platform);
     ResetControl device(platform);
     PortMap map;
+    map.add(bridge);
     map.add(device);
     map.write(0xcf8, 4, 0x80000604); // PCI configuration: byte 1 must not reach CF9h
     EXPECT_EQ(platform.resets, 0);
-    EXPECT_EQ(map.read(0xcf8, 4), 0xffffffffu);
+    EXPECT_EQ(map.read(0xcf8, 4), 0x80000604u);
     map.write(0xcf9, 1, 0x02);
     EXPECT_EQ(platform.resets, 0);
     map.write(0xcf9, 1, 0x06);

@@ -49,6 +49,15 @@ TEST(Report, InternalErrorsTellWhatAndWhere) {
     EXPECT_NE(text.find("abcdef"), std::string::npos);
 }
 
+TEST(Report, OnlyAFaultHasAVector) {
+    btvm_run run{};
+    run.internal.suberror = BTVM_ERROR_VERIFY;
+    run.internal.rip = 0x7c11;
+    const std::string text = describe_internal_error(run);
+    EXPECT_EQ(text.find("#DE"), std::string::npos) << text;
+    EXPECT_NE(text.find("rip 7c11h"), std::string::npos) << text;
+}
+
 TEST(Report, StatisticsNameEveryCounter) {
     btvm_stats stats{};
     stats.trap_breakpoint = 1;

@@ -279,6 +279,30 @@ TEST_F(Vga, StartAddressPitchAndWindowMoveThePicture) {
     EXPECT_EQ(snapshot().cell(0, 0).code, 'M');
 }
 
+TEST_F(Vga, CursorIsRelativeToTheStartAddressAndWrapsWithThePicture) {
+    mode3();
+    const auto start = [this](unsigned cell) {
+        crtc(0x0C, cell >> 8);
+        crtc(0x0D, cell & 0xFF);
+    };
+    const auto cursor = [this](unsigned cell) {
+        crtc(0x0E, cell >> 8);
+        crtc(0x0F, cell & 0xFF);
+        const TextCursor c = snapshot().cursor;
+        return c.visible ? std::pair(static_cast<int>(c.x), static_cast<int>(c.y)) : std::pair(-1, -1);
+    };
+    start(10 * 80);
+    EXPECT_EQ(cursor(10 * 80), std::pair(0, 0));
+    EXPECT_EQ(cursor(12 * 80 + 7), std::pair(7, 2));
+    EXPECT_EQ(cursor(9 * 80), std::pair(-1, -1)); // scrolled off the top
+    EXPECT_EQ(cursor(35 * 80), std::pair(-1, -1));
+    start(0x4000 - 160); // two rows before the end of the window
+    EXPECT_EQ(cursor(0x4000 - 1), std::pair(79, 1));
+    EXPECT_EQ(cursor(0), std::pair(0, 2));
+    EXPECT_EQ(cursor(85), std::pair(5, 3));
+    EXPECT_EQ(cursor(23 * 80), std::pair(-1, -1));
+}
+
 TEST_F(Vga, LineCompareSplitsTheScreen) {
     mode3();
     put(0, 0, 'T');

@@ -1,0 +1,79 @@
+// Saving and loading a channel between any two accesses.
+#include <random>
+#include <set>
+
+#include "tests/unit/ata/ata_driver.hh"
+#include "tests/unit/common/ide_cable.hh"
+#include "tests/unit/common/state_round_trip.hh"
+
+namespace btvm::test {
+namespace {
+
+TEST(AtaState, RoundTripsBetweenAnyTwoAccesses) {
+    const TemporaryDisk disk(64), disc(8, 2048);
+    // Only the first one on a board is powered on: what is loaded later comes to lines that stand already.
+    std::set<TestBoard*> boards;
+    const auto make = [&](TestBoard& board) {
+        auto cable = std::make_unique<IdeCable>(board, disk.path(), disc.path());
+        if (boards.insert(&board).second) cable->reset();
+        return cable;
+    };
+    const auto operate = [](TestBoard& board, IdeCable& cable, std::mt19937& random) -> std::uint64_t {
+        // All but FLUSH CACHE, whose end is the host's affair.
+        static constexpr std::uint8_t kCommands[] = {0x20, 0x24, 0x25, 0x29, 0x30, 0x34, 0x35,
+                                                     0x40, 0x90, 0xa0, 0xa1, 0xc4, 0xc5, 0xc6,
+                                                     0xc8, 0xca, 0xec, 0x08, 0xe5, 0xf8};
+        const auto port = static_cast<std::uint16_t>(0x1f0 + random() % 8);
+        switch (random() % 10) {
+        case 0: cable.write(0x1f7, 1, kCommands[random() % sizeof kCommands]); return 0;
+        case 1: cable.write(static_cast<std::uint16_t>(0x1f2 + random() % 2), 1, random() % 4); return 0;
+        case 2: cable.write(0x1f6, 1, 0xe0 | (random() & 0x10)); return 0;
+        case 3: cable.write(0x3f6, 1, random() % 8 ? 0 : random() & 0x86); return 0;
+        case 4: cable.write(0xc000, 1, random() & 9); return 0;
+        case 5: cable.write(0xc004, 4, random() & 0xffffc); return 0;
+        case 6: board.advance(cable, std::chrono::microseconds(random() % 40)); return 0;
+        case 7: {
+            std::uint64_t sum = 0;
+            for (unsigned i = random() % 300; i; i--)
+                sum = sum * 31 + cable.read(0x1f0, 2);
+            return sum;
+        }
+        case 8: {
+            for (unsigned i = random() % 300; i; i--)
+                cable.write(0x1f0, 2, random() & 0xffff);
+            return 0;
+        }
+        default: return port == 0x1f0 ? 0 : cable.read(port, 1);
+        }
+    };
+    for (const unsigned seed : {1u, 2u, 3u})
+        check_state_round_trips<IdeCable>(make, operate, 1500, seed);
+}
+
+TEST(AtaState, AnotherDiskIsRefused) {
+    DiskRig large(200), small(100);
+    const StateSection saved = save_state(large.channel);
+    EXPECT_THROW(load_state(small.channel, saved), StateError);
+    AtaDriver none;
+    none.power_on();
+    EXPECT_THROW(load_state(none.channel, saved), StateError);
+}
+
+TEST(AtaState, AFlushUnderWayIsStartedAgain) {
+    DiskRig rig(200);
+    rig.put(kAtaStatus, 0xe7);
+    rig.board.advance(rig.channel, std::chrono::microseconds(100));
+    const StateSection saved = save_state(rig.channel);
+    DiskRig other(200);
+    other.board.time = rig.board.time;
+    load_state(other.channel, saved);
+    EXPECT_TRUE(other.alternate() & ata_status::kBusy);
+    for (int i = 0; i < 2000 && !other.irq(); i++) {
+        other.board.advance(other.channel, std::chrono::milliseconds(1));
+        ::usleep(1000);
+    }
+    EXPECT_EQ(other.get(kAtaStatus), kGood);
+}
+
+} // namespace
+} // namespace btvm::test

@@ -1,0 +1,91 @@
+// Which code may run natively, and how.
+#include <gtest/gtest.h>
+
+#include "tests/unit/native/user_guest.hh"
+
+namespace btvm::test {
+namespace {
+
+using native::Way;
+
+struct WayTest : testing::Test {
+    UserGuest guest;
+    CpuState& cpu = guest.cpu();
+    Way lax() const { return native::way(cpu, true); }
+    Way full() const { return native::way(cpu, false); }
+    void at_ring_0() {
+        cpu.seg[Cs] = {0, 0xffffffff, 0x08, AccessRights{0xc09b}};
+        for (const SegReg s : {Ds, Es, Fs, Gs, Ss})
+            cpu.seg[s] = {0, 0xffffffff, 0x10, AccessRights{0xc093}};
+    }
+};
+
+TEST_F(WayTest, FlatCodeOfEitherRing) {
+    EXPECT_EQ(lax(), Way::Direct);
+    EXPECT_EQ(full(), Way::Direct);
+    cpu.cr0 |= cr0::kPg;
+    EXPECT_EQ(full(), Way::Direct);
+    at_ring_0();
+    EXPECT_EQ(lax(), Way::Trace);
+    EXPECT_EQ(full(), Way::Trace);
+}
+
+TEST_F(WayTest, ModesThatAreInterpreted) {
+    cpu.cr0 &= ~cr0::kPe;
+    EXPECT_EQ(full(), Way::Interpret);
+    cpu.cr0 |= cr0::kPe;
+    cpu.rflags |= eflags::kVm;
+    EXPECT_EQ(full(), Way::Interpret);
+    cpu.rflags &= ~eflags::kVm;
+    cpu.dr[7] = 0x402;
+    EXPECT_EQ(full(), Way::Interpret);
+    cpu.dr[7] = 0x400;
+    EXPECT_EQ(full(), Way::Direct);
+}
+
+TEST_F(WayTest, FlagsThatRing3CannotHave) {
+    for (const u64 flag : {eflags::kTf, u64{1} << eflags::kIoplShift, eflags::kIopl, eflags::kIf}) {
+        const u64 before = cpu.rflags;
+        cpu.rflags ^= flag;
+        EXPECT_EQ(full(), Way::Interpret) << std::hex << flag;
+        cpu.rflags = before;
+    }
+    for (const u64 flag : {eflags::kNt, eflags::kId, eflags::kDf, eflags::kAc}) {
+        cpu.rflags |= flag;
+        EXPECT_EQ(full(), Way::Direct) << std::hex << flag;
+    }
+}
+
+TEST_F(WayTest, AlignmentChecksNeedAProcessorThatMakesThem) {
+    cpu.rflags |= eflags::kAc;
+    EXPECT_EQ(lax(), Way::Direct);
+    cpu.cr0 |= cr0::kAm;
+    EXPECT_EQ(lax(), Way::Interpret);
+    EXPECT_EQ(full(), Way::Direct);
+}
+
+TEST_F(WayTest, SegmentsThatNeedAProcessorThatChecksThem) {
+    cpu.seg[Ds].limit = 0xffff;
+    EXPECT_EQ(lax(), Way::Interpret);
+    EXPECT_EQ(full(), Way::Direct);
+    cpu.seg[Ds].limit = 0xffffffff;
+    cpu.seg[Gs] = {0, 0, 0, AccessRights{0}};
+    EXPECT_EQ(lax(), Way::Direct) << "GS is null in every program without threads";
+    cpu.seg[Es] = {0, 0, 0, AccessRights{0}};
+    EXPECT_EQ(lax(), Way::Interpret);
+    EXPECT_EQ(full(), Way::Direct);
+    at_ring_0();
+    cpu.seg[Ds].limit = 0xffff;
+    EXPECT_EQ(full(), Way::Interpret) << "traced code runs on segments of ours";
+}
+
+TEST_F(WayTest, CodeAndStackSizes) {
+    cpu.seg[Cs].access.value &= ~0x4000;
+    EXPECT_EQ(lax(), Way::Interpret);
+    EXPECT_EQ(full(), Way::Direct);
+    cpu.seg[Ss].access.value &= ~0x4000;
+    EXPECT_EQ(full(), Way::Interpret) << "IRET to a 16-bit stack leaves ESP's upper half";
+}
+
+} // namespace
+} // namespace btvm::test

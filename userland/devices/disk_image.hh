@@ -1,0 +1,79 @@
+// A disk's medium: a raw image, sector after sector. Writes go to the file as they come, so that a btvm-run
+// that is killed loses nothing the host has taken; flush() brings them to the host's disk. As a snapshot the
+// file stays as it is and writes are kept in memory, up to a limit.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "userland/devices/disk_image_file.hh"
+
+namespace btvm {
+
+class StateArchive;
+
+inline constexpr std::size_t kDiskSectorSize = 512;
+
+class DiskImage {
+public:
+    struct Options {
+        bool read_only{}; ///< A medium that cannot be written, such as a CD-ROM.
+        bool snapshot{};
+        /// Bytes. The file is made if there is none, and grows if it is smaller.
+        std::optional<std::uint64_t> size{};
+        /// Bytes of a sector; the image has a whole number of them.
+        std::size_t sector_size{kDiskSectorSize};
+        /// Snapshot: bytes that writes may take in memory. A write beyond it fails.
+        std::uint64_t overlay_limit{kOverlayLimit};
+    };
+    static constexpr std::uint64_t kOverlayLimit = 1ull << 30;
+
+    /// Throws DiskError: what DiskImageFile throws, an empty image, or one with part of a sector at its end.
+    [[nodiscard]] static std::unique_ptr<DiskImage> open(const std::string& path, const Options& options);
+    [[nodiscard]] static std::unique_ptr<DiskImage> open(const std::string& path) {
+        return open(path, Options{});
+    }
+    DiskImage(const DiskImage&) = delete;
+    DiskImage& operator=(const DiskImage&) = delete;
+
+    [[nodiscard]] const std::string& path() const { return file_.path(); }
+    [[nodiscard]] std::uint64_t sectors() const { return file_.size() / options_.sector_size; }
+    [[nodiscard]] std::size_t sector_size() const { return options_.sector_size; }
+    [[nodiscard]] bool read_only() const { return options_.read_only; }
+    [[nodiscard]] bool snapshot() const { return options_.snapshot; }
+    /// Writes go to the file, so that flush() has something to do.
+    [[nodiscard]] bool writes_file() const { return !options_.read_only && !options_.snapshot; }
+    /// Snapshot: bytes of memory that writes take.
+    [[nodiscard]] std::uint64_t overlay_bytes() const { return overlay_.size() * kBlock; }
+
+    /// Whole sectors. Throw DiskError if the host fails or they are not all on the disk; write() also on a
+    /// read-only medium.
+    void read(std::uint64_t sector, std::span<std::uint8_t> out) const;
+    void write(std::uint64_t sector, std::span<const std::uint8_t> in);
+    /// Returns when all that was written is on the host's disk. Throws DiskError. From any thread, also while
+    /// read() and write() are called.
+    void flush() const;
+
+    /// The part of the medium's state that is not in the file: its size (to be compared), a snapshot's
+    /// writes.
+    void describe(StateArchive& archive);
+
+private:
+    static constexpr std::uint64_t kBlock = 4096; ///< What a snapshot keeps at once.
+    using Block = std::array<std::uint8_t, kBlock>;
+
+    template <class... FileArguments>
+    explicit DiskImage(const Options& options, FileArguments&&... file)
+        : options_(options), file_(std::forward<FileArguments>(file)...) {}
+    void check_size() const;
+    void check_range(std::uint64_t sector, std::size_t bytes) const;
+    [[nodiscard]] Block& block_to_write(std::uint64_t number);
+
+    Options options_;
+    DiskImageFile file_;
+    std::unordered_map<std::uint64_t, std::unique_ptr<Block>> overlay_; ///< By place, in blocks.
+};
+
+} // namespace btvm

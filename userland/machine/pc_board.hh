@@ -1,0 +1,70 @@
+// The board of the PC: its devices, how they are wired, and what is in its drives. For pc.cc and the two
+// files that implement it.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "userland/devices/acpi_pm.hh"
+#include "userland/devices/ata_channel.hh"
+#include "userland/devices/ata_disk.hh"
+#include "userland/devices/atapi_cdrom.hh"
+#include "userland/devices/dma.hh"
+#include "userland/devices/fdc.hh"
+#include "userland/devices/i8042.hh"
+#include "userland/devices/pci_host.hh"
+#include "userland/devices/piix_ide.hh"
+#include "userland/devices/piix_isa.hh"
+#include "userland/devices/rtc_cmos.hh"
+#include "userland/devices/serial.hh"
+#include "userland/devices/system_ports.hh"
+#include "userland/devices/vga_text.hh"
+#include "userland/machine/firmware_config.hh"
+#include "userland/machine/pc.hh"
+#include "userland/machine/power_port.hh"
+#include "userland/machine/reset_control.hh"
+
+namespace btvm {
+
+/// The devices. They live and die on the machine's side: only its thread touches them once it runs.
+struct Pc::Board {
+    VgaText vga;
+    I8042 keyboard_controller;
+    Rtc rtc;
+    Serial serial;
+    SystemPorts system_ports;
+    DebugConsole debug_console;
+    PowerPort power_port;
+    ResetControl reset_control;
+    PciHost pci_host;
+    PiixIsa isa_bridge;
+    PiixIde ide;
+    AcpiPm power_management;
+    std::array<AtaChannel, 2> channels;
+    Dma dma;
+    Fdc fdc;
+    FirmwareConfig firmware_config;
+    std::array<FloppyConfig, kFloppyDrives> floppies; ///< What is in the drives.
+
+    Board(Machine& machine, const PcConfig& config);
+
+    // Floppy drives (pc_board.cc).
+    void insert_first(unsigned drive, const FloppyConfig& floppy);
+    void insert(unsigned drive, const FloppyConfig& floppy);
+    void eject(unsigned drive);
+    [[nodiscard]] FloppyStatus floppy_status(unsigned drive) const;
+
+    // IDE drives (pc_drives.cc); `number` is 0 to 3.
+    void attach(unsigned number, const DriveConfig& drive);
+    /// The disk on an IDE channel, or null.
+    [[nodiscard]] AtaDisk* disk(unsigned number);
+    [[nodiscard]] AtapiCdrom* cdrom(unsigned number);
+    void change_cdrom(const std::string& path);
+    void flush_disks();
+    [[nodiscard]] DriveStatus drive_status(unsigned number);
+    /// What the setup program of such a machine would have written.
+    [[nodiscard]] CmosSetup cmos_setup(const PcConfig& config);
+    [[nodiscard]] std::uint8_t translations();
+};
+
+} // namespace btvm
