@@ -58,6 +58,8 @@ struct FatalError {
 /// Native execution of guest code.
 struct NativeState {
     native::Way way{}; ///< How the guest runs natively, or ran last.
+    /// What DS, ES, FS and GS hold at ring 3 while the user tables are in force.
+    Segment loaded[4]{};
     u64 plan_offset{}; ///< Of the plan in use, from the World's first byte: in the plan cache, or `fresh`.
     Plan fresh{};      ///< The last plan made.
     bool plan_valid{}; ///< The plan covers cpu.rip and the debug registers hold it.

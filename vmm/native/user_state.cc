@@ -117,8 +117,10 @@ void take_user_registers(World& world, View& view) {
     cpu.rflags = (cpu.rflags & ~kUserFlags) | (frame.rflags & kUserFlags);
     take_segment(world, view, Cs, static_cast<u16>(frame.cs));
     take_segment(world, view, Ss, static_cast<u16>(frame.ss));
-    for (const SegReg which : kDataSegments)
-        take_segment(world, view, which, selector_of(context, which));
+    for (unsigned i = 0; i < 4; i++) {
+        take_segment(world, view, kDataSegments[i], selector_of(context, kDataSegments[i]));
+        world.native.loaded[i] = cpu.seg[kDataSegments[i]];
+    }
 }
 
 } // namespace
@@ -134,13 +136,18 @@ bool prepare_user(World& world, View& view) {
 
 void enter_user(World& world, View& view, u64 extra_flags) {
     const CpuState& cpu = world.cpu;
+    Segment(&loaded)[4] = world.native.loaded;
     btvm_switch_context& context = *view.context;
-    if (!context.user_tables) {
+    const bool other_tables = !context.user_tables;
+    if (other_tables) {
         context.user_tables = 1;
         platform::load_idt_then_gdt(&context.user_idtr, &context.user_gdtr);
     }
     for (unsigned i = 0; i < 4; i++) {
-        selector_of(context, kDataSegments[i]) = cpu.seg[kDataSegments[i]].selector;
+        const Segment& s = cpu.seg[kDataSegments[i]];
+        if (!other_tables && s == loaded[i] && selector_of(context, kDataSegments[i]) == s.selector) continue;
+        loaded[i] = s;
+        selector_of(context, kDataSegments[i]) = s.selector;
         load_data_segment(view, kDataSegments[i], context.hidden_part[i]);
     }
     store_control_registers(cpu, context);

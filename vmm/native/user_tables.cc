@@ -26,6 +26,13 @@ public:
     /// How many entries the limit lets in.
     [[nodiscard]] u32 count() const { return count_; }
 
+    /// The first `count` entries as they lie in memory, if that is in one page; else null.
+    [[nodiscard]] const u8* first_entries(u32 count) {
+        const bool one_page = (base_ & kPageMask) + count * sizeof(Descriptor) <= kPageSize;
+        const u8* page = count && one_page ? find_page(base_) : nullptr;
+        return page ? page + (base_ & kPageMask) : nullptr;
+    }
+
     /// The descriptor, or 0 where there is none. Where the guest's tables map nothing, loading it would be a
     /// page fault: the interpreter's.
     [[nodiscard]] u64 read(u32 index) {
@@ -82,8 +89,14 @@ u64 UserTables::usable(u64 raw) {
 
 void UserTables::refresh_beginning(Reader& reader, Beginning& beginning, btvm_u64* table) {
     const u32 count = reader.count() < kAlways ? reader.count() : kAlways;
+    // This is done before each entry to user mode, and mostly finds nothing new.
+    const u8* const entries = reader.first_entries(count);
     for (u32 i = 0; i < count; i++) {
-        const u64 raw = reader.read(i);
+        u64 raw;
+        if (entries && i)
+            __builtin_memcpy(&raw, entries + i * sizeof raw, sizeof raw);
+        else
+            raw = reader.read(i);
         if (raw == beginning.seen[i]) continue;
         beginning.seen[i] = raw;
         table[i] = usable(raw);
@@ -100,14 +113,14 @@ void UserTables::refresh(const CpuState& cpu, GuestMemory& memory, btvm_user_tab
         const u16 selector = trapping_[i];
         const u32 index = selector >> 3;
         if (index < kAlways) update(tables, selector, (selector & kLocal ? ldt_ : gdt_).seen[index]);
-        for (const Late& late : late_)
-            if (late.selector == selector) update(tables, selector, late.seen);
+        for (u32 k = 0; k < late_count_; k++)
+            if (late_[k].selector == selector) update(tables, selector, late_[k].seen);
     }
     trapping_count_ = 0;
     refresh_beginning(gdt, gdt_, tables.gdt);
     refresh_beginning(ldt, ldt_, tables.ldt);
-    for (Late& late : late_) {
-        if (!late.selector) continue;
+    for (u32 k = 0; k < late_count_; k++) {
+        Late& late = late_[k];
         const u64 raw = (late.selector & kLocal ? ldt : gdt).read(late.selector >> 3);
         if (raw == late.seen) continue;
         late.seen = raw;
@@ -120,14 +133,17 @@ Descriptor UserTables::find(const CpuState& cpu, GuestMemory& memory, btvm_user_
     const u16 name = selector & 0xfffc;
     if (name == BTVM_SEL_LAST_CS) return {}; // ours stands there
     if (name >> 3 < kAlways) return {place(tables, name)};
-    for (const Late& late : late_)
-        if (late.selector == name) return {place(tables, name)};
+    for (u32 k = 0; k < late_count_; k++)
+        if (late_[k].selector == name) return {place(tables, name)};
     Reader reader(cpu, memory, name & kLocal);
     const u64 raw = reader.read(name >> 3);
     if (!usable(raw)) return {};
     Late& late = late_[late_next_];
     late_next_ = (late_next_ + 1) % kLate;
-    if (late.selector) place(tables, late.selector) = 0;
+    if (late_count_ < kLate)
+        late_count_++;
+    else
+        place(tables, late.selector) = 0;
     late = {raw, name};
     update(tables, name, raw);
     return {place(tables, name)};

@@ -49,7 +49,7 @@ private:
     };
     struct Late {
         u64 seen{};
-        u16 selector{}; ///< RPL 0; 0: free
+        u16 selector{}; ///< RPL 0
     };
 
     class Reader;
@@ -62,8 +62,9 @@ private:
     Beginning gdt_{};
     Beginning ldt_{};
     Late late_[kLate]{};
-    u32 late_next_{};
-    u16 trapping_[kTrapping]{}; ///< Selectors, RPL 0; 0: free
+    u32 late_next_{}; ///< The oldest, when all are in use.
+    u32 late_count_{};
+    u16 trapping_[kTrapping]{}; ///< Selectors, RPL 0
     u32 trapping_count_{};
 };
 
