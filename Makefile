@@ -10,12 +10,18 @@ SHELL := /bin/bash
 RELEASE := $(shell uname -r)
 MAKEFLAGS += --no-print-directory
 JOBS ?= $(shell nproc)
-IMAGE ?= build/guests/grub-floppy.img
+IMAGE ?= build/guests/linux-floppy.img
+HASH := \#
 # What the screen must show before `make run` without a terminal prints it.
-UNTIL ?= $(if $(filter build/guests/grub-floppy.img,$(IMAGE)),grub>)
+UNTIL ?= $(if $(filter build/guests/grub-floppy.img,$(IMAGE)),grub>)$(if $(filter build/guests/linux-floppy%,$(IMAGE)),floppy:/$(HASH))
+# More media for the Linux floppy to work on.
+MEDIA ?= $(if $(filter build/guests/linux-floppy%,$(IMAGE)),--fdb=build/guests/data-floppy.img --hda=build/guests/data-disk.img)
 PREFIX ?= /usr/local
 KERNEL ?= standard
-GUESTS := linux-floppy.img linux-floppy-1440.img data-floppy.img data-disk.img debian-disk.img
+GUESTS = linux-floppy.img linux-floppy-1440.img data-floppy.img data-disk.img debian-disk.img debian-installer.iso tools-floppy.img \
+	grub-legacy.img grub-rescue.iso mach-floppy.img $(FLOPPY_SIZES:%=floppy-%.img)
+FLOPPY_SIZES := 160 180 320 360 720 1200 1440 2880
+BOOT_SECTORS := $(basename $(notdir $(wildcard guest-images/bootsectors/*.S)))
 
 .PHONY: all run test check-unit bench deps userland guests all-guests module module-here module-test-host install clean \
 	format format-check
@@ -63,7 +69,7 @@ build/guests/grub-floppy.img: $(wildcard guest-images/grub-floppy/*)
 	@echo "== making the GRUB floppy"
 	@guest-images/grub-floppy/build $@
 
-build/guests/pm_loop.img: $(wildcard guest-images/bootsectors/*)
+$(BOOT_SECTORS:%=build/guests/%.img) &: $(wildcard guest-images/bootsectors/*)
 	@echo "== making the boot sector floppies"
 	@guest-images/bootsectors/build build/guests
 
@@ -85,10 +91,30 @@ build/guests/debian-disk.img: guest-images/partition-table $(call recipe,debian-
 	@echo "== making the Debian disk"
 	@guest-images/debian-disk/build $@
 
+build/guests/debian-installer.iso: $(call recipe,debian-installer)
+	@echo "== making the Debian installer's CD-ROM"
+	@guest-images/debian-installer/build $@
+
+build/guests/tools-floppy.img: $(call recipe,tools-floppy)
+	@echo "== making the floppy with memtest86+, HDT, iPXE and GRUB Invaders"
+	@guest-images/tools-floppy/build $@
+
+$(FLOPPY_SIZES:%=build/guests/floppy-%.img) &: $(wildcard guest-images/floppy-sizes/*) guest-images/bootsectors/boot.inc
+	@echo "== making floppies of all sizes"
+	@guest-images/floppy-sizes/build build/guests
+
+build/guests/grub-legacy.img build/guests/grub-rescue.iso &: $(call recipe,grub-legacy)
+	@echo "== making GRUB Legacy's floppy and GRUB 2's rescue CD-ROM"
+	@guest-images/grub-legacy/build build/guests
+
+build/guests/mach-floppy.img: $(call recipe,mach-floppy)
+	@echo "== making the GNU Mach floppy"
+	@guest-images/mach-floppy/build $@
+
 # --- running ---
 
-run: deps userland module-test-host guests
-	@tests/host/run-guest --kernel $(KERNEL) $(if $(UNTIL),--until '$(UNTIL)') $(IMAGE)
+run: deps userland module-test-host $(filter build/%,$(IMAGE) $(foreach medium,$(MEDIA),$(lastword $(subst =, ,$(medium)))))
+	@tests/host/run-guest --kernel $(KERNEL) $(if $(UNTIL),--until '$(UNTIL)') $(MEDIA:%=--medium %) $(IMAGE)
 
 # --- testing ---
 

@@ -229,10 +229,7 @@ int btvm_vcpu_run(struct btvm_vcpu *vcpu)
 	int result;
 
 	if (vcpu->io_asked) {
-		u32 answer;
-
-		memcpy(&answer, (u8 *)vcpu->run + sizeof(struct btvm_run), sizeof(answer));
-		btvm_core_answer_io(vcpu->world.state, answer);
+		btvm_core_answer_io(vcpu->world.state, vcpu->run + 1);
 		vcpu->io_asked = false;
 	}
 	result = run_until_exit(vcpu);

@@ -108,6 +108,8 @@ static long locked_ioctl(struct btvm_vcpu *vcpu, unsigned int request, unsigned 
 			return -EINVAL;
 		btvm_core_set_a20(vcpu->world.state, argument);
 		return 0;
+	case BTVM_SET_PM_TIMER:
+		return btvm_core_set_pm_timer(vcpu->world.state, argument) ? -EINVAL : 0;
 	case BTVM_GET_REGS:
 		return get_regs(vcpu, user);
 	case BTVM_SET_REGS:
@@ -137,6 +139,7 @@ static long vcpu_ioctl(struct file *file, unsigned int request, unsigned long ar
 	case BTVM_RUN:
 	case BTVM_RESET:
 	case BTVM_SET_A20:
+	case BTVM_SET_PM_TIMER:
 	case BTVM_GET_REGS:
 	case BTVM_SET_REGS:
 	case BTVM_GET_SREGS:

@@ -13,6 +13,7 @@
 #include "vmm/interpret/interpreter.hh"
 #include "vmm/interrupts/pic.hh"
 #include "vmm/interrupts/pit.hh"
+#include "vmm/interrupts/pm_timer.hh"
 #include "vmm/io/port_bus.hh"
 #include "vmm/memory/guest_memory.hh"
 #include "vmm/mmu/shadow_mmu.hh"
@@ -72,6 +73,7 @@ struct World {
     CpuState cpu{};
     Pic pic{};
     Pit pit{};
+    PmTimer pm_timer{};
     PortRequest port_request{};
     PortCounters port_counters{};
     InterpreterCounters interpreter_counters{};

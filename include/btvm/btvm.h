@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 /* Raised whenever a structure or the meaning of a call changes. A program refuses a module of another version. */
-#define BTVM_API_VERSION 1
+#define BTVM_API_VERSION 2
 
 #define BTVM_IOC 0xB7
 
@@ -141,6 +141,8 @@ struct btvm_sregs {
 #define BTVM_NMI _IO(BTVM_IOC, 0x9a)
 /* Argument: 0 forces guest address line 20 to 0, 1 lets it through. */
 #define BTVM_SET_A20 _IO(BTVM_IOC, 0x9b)
+/* Argument: the first of the four ports at which the guest reads the ACPI timer without an exit, 0: none. */
+#define BTVM_SET_PM_TIMER _IO(BTVM_IOC, 0x9c)
 
 /* Counters since the vCPU was made. A newer module appends; `size` tells how many bytes the caller has room for on the
  * way in and how many were filled on the way out. */
@@ -257,12 +259,12 @@ struct btvm_run {
     __u64 guest_ns; /* guest time of the exit */
 
     union {
-        /* BTVM_EXIT_IO: for IN, put the answer at data_offset before the next BTVM_RUN. */
+        /* BTVM_EXIT_IO: count * size bytes are at data_offset. For IN, put the answer there before the next BTVM_RUN. */
         struct {
             __u8 direction; /* BTVM_EXIT_IO_IN, BTVM_EXIT_IO_OUT */
             __u8 size;      /* 1, 2 or 4 bytes */
             __u16 port;
-            __u32 count;       /* always 1 in this version */
+            __u32 count;       /* accesses of that size, one after the other: above 1 for REP INS and REP OUTS */
             __u64 data_offset; /* from the start of this structure */
         } io;
         /* BTVM_EXIT_INTERNAL_ERROR */

@@ -10,6 +10,7 @@ GUEST_CODE32(spin_native, "1: jmp 1b");
 GUEST_CODE32(spin_traced, "1: call 2f\n pushf\n pop %eax\n jmp 1b\n 2: ret");
 GUEST_CODE32(halted, "sti\n 1: hlt\n jmp 1b");
 GUEST_CODE32(port_loop, "1: in $0x80, %al\n jmp 1b");
+GUEST_CODE32(port_blocks, "1: mov $0x20000, %edi\n mov $0x1f0, %dx\n mov $1000, %ecx\n rep insw\n jmp 1b");
 GUEST_CODE16(spin_real, "1: inc %ax\n jmp 1b");
 
 struct shape {
@@ -26,6 +27,7 @@ static const struct shape shapes[] = {
 	{ "halted", halted, halted_end, false, false, 0 },
 	{ "interpreting", spin_real, spin_real_end, true, false, 0 },
 	{ "asking for a port", port_loop, port_loop_end, false, false, 0 },
+	{ "asking for a port a thousand times at once", port_blocks, port_blocks_end, false, false, 0 },
 	{ "spinning in a second thread", spin_native, spin_native_end, false, true, 0 },
 	{ "halted in a second thread", halted, halted_end, false, true, 0 },
 };

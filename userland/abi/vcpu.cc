@@ -51,6 +51,11 @@ void Vcpu::set_a20(bool enabled) {
     if (::ioctl(fd_.get(), BTVM_SET_A20, enabled ? 1ul : 0ul) < 0) throw call_error("BTVM_SET_A20", errno);
 }
 
+void Vcpu::set_pm_timer(std::uint16_t port) {
+    if (::ioctl(fd_.get(), BTVM_SET_PM_TIMER, static_cast<unsigned long>(port)) < 0)
+        throw call_error("BTVM_SET_PM_TIMER", errno);
+}
+
 btvm_stats Vcpu::stats() const {
     btvm_stats stats{};
     stats.size = sizeof stats;

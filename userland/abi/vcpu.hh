@@ -32,6 +32,8 @@ public:
     void reset();
     void nmi();
     void set_a20(bool enabled);
+    /// Where the module answers reads of the ACPI timer; 0: nowhere.
+    void set_pm_timer(std::uint16_t port);
     [[nodiscard]] btvm_stats stats() const;
     /// The newest `count` trace entries, oldest first.
     [[nodiscard]] std::vector<btvm_trace_entry> trace(std::uint32_t count) const;

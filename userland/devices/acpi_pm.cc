@@ -32,10 +32,11 @@ constexpr std::uint16_t kEvents = kTimerEvent | kGlobalEvent | kPowerButton | kR
 constexpr std::uint16_t kSciEnable = 0x0001;
 constexpr std::uint16_t kControlBits = 0x1c07;
 constexpr std::uint8_t kSleepEnable = 0x20; ///< Of the high byte.
-constexpr unsigned kSoftOff = 0;            ///< The sleep type for S5, as SeaBIOS' DSDT has it.
+constexpr unsigned kSoftOff = 0;            ///< The sleep type for S5, as the DSDT has it.
 
-// The ports of SeaBIOS' ACPI tables: SMI command with its two values, events, and what its DSDT asks about
-// slots and processors that come and go, of which there are none but processor 0.
+// The ports of the ACPI tables (userland/machine/acpi_tables): SMI command with its two values, and events;
+// and, for the tables that SeaBIOS makes where it is given none, what its DSDT asks about slots and
+// processors that come and go, of which there are none but processor 0.
 constexpr std::uint16_t kApmControl = 0xb2;
 constexpr std::uint16_t kApmStatus = 0xb3;
 constexpr std::uint8_t kAcpiOn = 0xf1;
@@ -63,8 +64,8 @@ AcpiPm::AcpiPm(Platform& platform, std::function<void()> power_off)
     function_.define32(0x64, 0x98000000, 0x00000000);
     function_.define8(kMisc, 0x00, 0x01);
     function_.define32(kSmbBase, 0x00000001, 0x0000fff0);
-    function_.define8(kSmbHostConfig, 0x00, 0x00); // no SMBus: it cannot be enabled
-    function_.on_write([this](unsigned, unsigned) { platform_.ports_changed(*this); });
+    function_.define8(kSmbHostConfig, 0x00, 0x0f);
+    function_.on_write([this](unsigned, unsigned) { tell_ports(); });
 }
 
 void AcpiPm::reset() {
@@ -74,7 +75,8 @@ void AcpiPm::reset() {
     event_status_ = event_enable_ = {};
     apm_control_ = apm_status_ = 0;
     general_output_ = {};
-    platform_.ports_changed(*this);
+    smbus_.reset();
+    tell_ports();
     platform_.set_irq(kIrq, false);
 }
 
@@ -83,9 +85,21 @@ std::uint16_t AcpiPm::block() const {
     return static_cast<std::uint16_t>(function_.get16(kBase) & 0xffc0);
 }
 
+std::uint16_t AcpiPm::smbus_base() const {
+    if (!(function_.read(kSmbHostConfig, 1) & 1)) return 0;
+    return static_cast<std::uint16_t>(function_.get16(kSmbBase) & 0xfff0);
+}
+
+void AcpiPm::tell_ports() {
+    platform_.ports_changed(*this);
+    const std::uint16_t base = block();
+    platform_.set_pm_timer(base ? static_cast<std::uint16_t>(base + kTimer) : 0);
+}
+
 std::vector<PortRange> AcpiPm::ports() const {
     std::vector<PortRange> ranges{
         {kApmControl, 2}, {kGeneralEvents, 4}, {kSlots, kSlotPorts}, {kProcessors, kProcessorPorts}};
+    if (const std::uint16_t base = smbus_base()) ranges.push_back({base, AcpiSmbus::kPorts});
     if (const std::uint16_t base = block()) ranges.push_back({base, kBlockPorts});
     return ranges;
 }
@@ -111,6 +125,9 @@ std::uint32_t AcpiPm::read(std::uint16_t port, unsigned size) {
         }
         return read_block(offset);
     }
+    if (const std::uint16_t smbus = smbus_base();
+        smbus != 0 && port >= smbus && port < smbus + AcpiSmbus::kPorts)
+        return smbus_.read(port - smbus);
     return read_events(port);
 }
 
@@ -139,9 +156,12 @@ std::uint8_t AcpiPm::read_events(unsigned port) const {
 
 void AcpiPm::write(std::uint16_t port, unsigned size, std::uint32_t value) {
     const std::uint16_t base = block();
+    const std::uint16_t smbus = smbus_base();
     const auto byte = static_cast<std::uint8_t>(value);
     if (base != 0 && port >= base && port < base + kBlockPorts) {
         if (size == 1) write_block(port - base, byte); // the timer cannot be written
+    } else if (smbus != 0 && port >= smbus && port < smbus + AcpiSmbus::kPorts) {
+        smbus_.write(port - smbus, byte);
     } else if (port == kApmControl) {
         apm_control_ = byte;
         if (byte == kAcpiOn) control_ |= kSciEnable;
@@ -214,8 +234,9 @@ void AcpiPm::describe(StateArchive& a) {
     a.field("apm_control", apm_control_);
     a.field("apm_status", apm_status_);
     a.field("general_output", general_output_);
+    a.field("smbus", smbus_);
     if (a.loading()) {
-        platform_.ports_changed(*this);
+        tell_ports();
         update_interrupt();
     }
 }

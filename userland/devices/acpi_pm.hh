@@ -1,11 +1,12 @@
 // Power management as the operating system sees it through ACPI (ACPI 2.0, 4.7): event, control and timer
 // registers in function 3 of an Intel 82371AB (PIIX4, order number 290562), the port B2h by which ACPI is
 // switched on, and the general-purpose events where the firmware's tables expect them. Of sleeping states
-// there is soft-off.
+// there is soft-off. The same function has an SMBus host controller.
 #pragma once
 
 #include <functional>
 
+#include "userland/devices/acpi_smbus.hh"
 #include "userland/devices/device.hh"
 #include "userland/devices/pci_function.hh"
 
@@ -38,6 +39,10 @@ private:
 
     /// The first of kBlockPorts ports of event, control and timer registers; 0 while they are disabled.
     [[nodiscard]] std::uint16_t block() const;
+    /// The first port of the SMBus host controller; 0 while it is disabled.
+    [[nodiscard]] std::uint16_t smbus_base() const;
+    /// The block has moved, or may have.
+    void tell_ports();
     [[nodiscard]] std::uint8_t read_block(unsigned offset) const;
     void write_block(unsigned offset, std::uint8_t value);
     [[nodiscard]] std::uint8_t read_events(unsigned offset) const;
@@ -57,6 +62,7 @@ private:
     std::uint8_t apm_control_{};
     std::uint8_t apm_status_{};
     std::array<std::uint8_t, 4> general_output_{};
+    AcpiSmbus smbus_;
 };
 
 } // namespace btvm

@@ -33,6 +33,9 @@ public:
     /// The A20 gate: false forces address line 20 to 0.
     virtual void set_a20(bool enabled) = 0;
     [[nodiscard]] virtual bool a20() const = 0;
+    /// Where the ACPI timer is: the first of its four ports; 0: nowhere. The board may answer its reads
+    /// itself.
+    virtual void set_pm_timer(std::uint16_t /*port*/) {}
     /// Asks for a reset of the whole machine (Ctrl-Alt-Del line of the i8042, port 92h bit 0).
     virtual void request_reset() = 0;
     /// What the device's ports() gives has changed: the guest has moved its registers (PCI base addresses).
@@ -63,8 +66,8 @@ public:
     virtual void write(std::uint16_t port, unsigned size, std::uint32_t value) = 0;
     /// True if 16- and 32-bit accesses to this port reach read() and write() whole.
     [[nodiscard]] virtual bool takes_words(std::uint16_t) const { return false; }
-    /// A run of accesses of `size` bytes to one port, as INS and OUTS make them, the first at the front of the
-    /// span, whose length is a multiple of `size`. Only where takes_words() holds or `size` is 1.
+    /// A run of accesses of `size` bytes to one port, as INS and OUTS make them, the first at the front of
+    /// the span, whose length is a multiple of `size`. Only where takes_words() holds or `size` is 1.
     virtual void read_port_block(std::uint16_t port, unsigned size, std::span<std::uint8_t> out);
     virtual void write_port_block(std::uint16_t port, unsigned size, std::span<const std::uint8_t> in);
     /// When the device next wants run_until(), or nothing.

@@ -25,6 +25,8 @@ void describe(StateArchive& a, PicChip& chip) {
 void describe(StateArchive& a, Pic& pic) {
     a.field("master", pic.master());
     a.field("slave", pic.slave());
+    a.field("ferr", pic.fpu_error().ferr, {.below = 2});
+    a.field("ignne", pic.fpu_error().ignne, {.below = 2});
 }
 
 void describe(StateArchive& a, PitChannel& c) {

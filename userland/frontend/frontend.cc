@@ -85,8 +85,8 @@ void Frontend::draw() {
     if (Clock::now() >= message_until_) {
         message.clear();
         if (!view_.fits())
-            message = "terminal smaller than the guest's " + std::to_string(screen_.columns) + "x" +
-                      std::to_string(screen_.rows) + ": scrolled to the cursor";
+            message =
+                "showing a part of " + std::to_string(screen_.columns) + "x" + std::to_string(screen_.rows);
     }
     draw_status_line(rows, columns, {pc_.config().name, pc_.engine_name(), escape_name(), message}, status_);
     if (overlay_)

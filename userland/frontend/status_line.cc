@@ -53,13 +53,16 @@ std::string status_line(int columns, const StatusLineText& text, const PcStatus&
         left += "  " + text.engine;
     if (left.size() + right.size() <= width)
         return left + std::string(width - left.size() - right.size(), ' ') + right;
-    // The message matters more than drives and LEDs, the key for the menu more than a long name.
+    // The key for the menu matters more than a long name, the message more than either, drives and LEDs
+    // least.
     if (text.message.empty() && right.size() < width) {
         left.resize(width - right.size());
         return left + right;
     }
-    left.resize(width, ' ');
-    return left;
+    const std::string menu = " " + text.escape + ": menu ";
+    const bool room = left.size() + menu.size() <= width;
+    left.resize(room ? width - menu.size() : width, ' ');
+    return room ? left + menu : left;
 }
 
 void draw_status_line(int row, int columns, const StatusLineText& text, const PcStatus& status) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,18 +13,20 @@
 
 namespace btvm {
 
-/// An access to a port that no part of the core answers.
+/// An access to a port that no part of the core answers, or several to the same one in a row (INS, OUTS).
 struct PortAccess {
     bool write{};
     std::uint8_t size{}; ///< 1, 2 or 4 bytes.
     std::uint16_t port{};
-    std::uint32_t value{};
+    /// One or more elements of `size` bytes: what is written, or where the answer goes. Valid until the next
+    /// run().
+    std::span<std::uint8_t> data{};
 };
 
 /// Why run() came back.
 struct EngineExit {
     enum class Reason {
-        Io,       ///< `io` is to be answered; for a read, give the value to answer().
+        Io,       ///< `io` is to be answered: a read by filling its data before the next run().
         Deadline, ///< Guest time has reached the deadline.
         Kicked,   ///< kick() was called or a signal came in.
         Halted,   ///< HLT with interrupts off: only an NMI or a reset goes on.
@@ -67,8 +70,6 @@ public:
 
     /// Runs the guest until there is a reason to stop. Guest time must be running.
     [[nodiscard]] virtual EngineExit run(GuestTime deadline) = 0;
-    /// The value of the port read that the last exit asked for.
-    virtual void answer(std::uint32_t value) = 0;
     /// Makes run() return soon, or return at once if it is not running. From any thread and from signal
     /// handlers.
     virtual void kick() = 0;
@@ -77,6 +78,9 @@ public:
     virtual void nmi() = 0;
     virtual void set_a20(bool enabled) = 0;
     [[nodiscard]] virtual bool a20() const = 0;
+    /// Where the guest reads the counter of the ACPI timer without anybody's help: the first of four ports;
+    /// 0: nowhere, as after reset().
+    virtual void set_pm_timer(std::uint16_t port) = 0;
     /// The processor, the interrupt controllers and the timer as after RESET.
     virtual void reset() = 0;
     /// Somebody other than the guest's processor has written guest memory.

@@ -22,6 +22,7 @@ HostedEngine::HostedEngine(PhysicalMemory& memory, const EngineConfig& config)
         slot.memory = region.memory;
         slot.read_only = region.read_only;
     }
+    ports_.pm_timer = &pm_timer_;
     reset();
 }
 
@@ -30,7 +31,8 @@ void HostedEngine::reset() {
     cpu_.a20_mask_off = 0;
     pic_.reset();
     pit_.reset(static_cast<u64>(clock_.now().count()));
-    request_ = {};
+    pm_timer_ = {};
+    request_.forget();
     owed_ticks_ = 0;
 }
 
@@ -132,16 +134,11 @@ void HostedEngine::sleep_until(GuestTime deadline) {
 
 EngineExit HostedEngine::io_exit() {
     note(BTVM_TRACE_EXIT, BTVM_EXIT_IO);
-    EngineExit exit{
-        EngineExit::Reason::Io, {request_.write != 0, request_.size, request_.port, request_.value}, {}};
-    // A write is done once the machine has seen it; a read is answered by answer().
-    if (request_.write) request_.phase = PortRequest::Phase::Answered;
-    return exit;
-}
-
-void HostedEngine::answer(std::uint32_t value) {
-    request_.value = value;
+    // Before the next run() the machine will have seen a write, and answered a read.
     request_.phase = PortRequest::Phase::Answered;
+    return {EngineExit::Reason::Io,
+            {request_.write != 0, request_.size, request_.port, {request_.data, request_.bytes()}},
+            {}};
 }
 
 void HostedEngine::kick() {

@@ -13,6 +13,7 @@
 #include "vmm/interpret/interpreter.hh"
 #include "vmm/interrupts/pic.hh"
 #include "vmm/interrupts/pit.hh"
+#include "vmm/interrupts/pm_timer.hh"
 #include "vmm/io/port_bus.hh"
 #include "vmm/memory/guest_memory.hh"
 
@@ -24,12 +25,12 @@ public:
 
     [[nodiscard]] std::string_view name() const override { return "interpreter"; }
     [[nodiscard]] EngineExit run(GuestTime deadline) override;
-    void answer(std::uint32_t value) override;
     void kick() override;
     void set_irq(unsigned line, bool level) override { pic_.set_irq(line, level); }
     void nmi() override { cpu_.nmi_pending = 1; }
     void set_a20(bool enabled) override { cpu_.a20_mask_off = !enabled; }
     [[nodiscard]] bool a20() const override { return !cpu_.a20_mask_off; }
+    void set_pm_timer(std::uint16_t port) override { pm_timer_.port = port; }
     void reset() override;
     void memory_written(std::uint64_t, std::uint64_t) override {} // nothing decoded is kept
     [[nodiscard]] GuestTime now() const override { return clock_.now(); }
@@ -65,6 +66,7 @@ private:
     GuestMemory memory_{};
     Pic pic_{};
     Pit pit_{};
+    PmTimer pm_timer_{};
     PortRequest request_{};
     PortCounters port_counters_{};
     PortBus ports_;

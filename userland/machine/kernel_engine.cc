@@ -1,7 +1,6 @@
 #include "userland/machine/kernel_engine.hh"
 
 #include <csignal>
-#include <cstring>
 #include <stdexcept>
 
 #include "userland/machine/failure_report.hh"
@@ -93,20 +92,17 @@ EngineExit KernelEngine::run(GuestTime deadline) {
 
 EngineExit KernelEngine::port_exit() {
     const auto& io = vcpu_->shared().io;
-    if ((io.size != 1 && io.size != 2 && io.size != 4) || io.count != 1)
+    if ((io.size != 1 && io.size != 2 && io.size != 4) || !io.count)
         return {EngineExit::Reason::Failed, {}, "the module reported a port access of an impossible size\n"};
-    EngineExit exit{EngineExit::Reason::Io, {io.direction == BTVM_EXIT_IO_OUT, io.size, io.port, 0}, {}};
-    if (exit.io.write) std::memcpy(&exit.io.value, vcpu_->io_data(io.data_offset, io.size), io.size);
-    return exit;
+    const std::size_t bytes = std::size_t{io.count} * io.size;
+    return {
+        EngineExit::Reason::Io,
+        {io.direction == BTVM_EXIT_IO_OUT, io.size, io.port, {vcpu_->io_data(io.data_offset, bytes), bytes}},
+        {}};
 }
 
 EngineExit KernelEngine::failure() {
     return {EngineExit::Reason::Failed, {}, describe_internal_error(vcpu_->shared())};
-}
-
-void KernelEngine::answer(std::uint32_t value) {
-    const auto& io = vcpu_->shared().io;
-    std::memcpy(vcpu_->io_data(io.data_offset, io.size), &value, io.size);
 }
 
 void KernelEngine::kick() {
@@ -129,8 +125,15 @@ void KernelEngine::set_a20(bool enabled) {
     a20_ = enabled;
 }
 
+void KernelEngine::set_pm_timer(std::uint16_t port) {
+    if (port == pm_timer_) return;
+    vcpu_->set_pm_timer(port);
+    pm_timer_ = port;
+}
+
 void KernelEngine::reset() {
     vcpu_->reset();
+    pm_timer_ = 0;
     // The controllers forget their inputs; devices that still drive a line do so again in their own reset.
     for (unsigned line = 0; line < 16; line++)
         vm_.irq_line(line, false);

@@ -20,12 +20,12 @@ public:
 
     [[nodiscard]] std::string_view name() const override { return "kernel"; }
     [[nodiscard]] EngineExit run(GuestTime deadline) override;
-    void answer(std::uint32_t value) override;
     void kick() override;
     void set_irq(unsigned line, bool level) override;
     void nmi() override;
     void set_a20(bool enabled) override;
     [[nodiscard]] bool a20() const override { return a20_; }
+    void set_pm_timer(std::uint16_t port) override;
     void reset() override;
     void memory_written(std::uint64_t guest_physical, std::uint64_t size) override;
     [[nodiscard]] GuestTime now() const override { return clock_.now(); }
@@ -44,6 +44,7 @@ private:
     std::unique_ptr<abi::Vcpu> vcpu_;
     GuestClock clock_;
     bool a20_{true};
+    std::uint16_t pm_timer_{};
     std::uint16_t irq_levels_{}; ///< What the core has been told, to leave out calls that change nothing.
     std::atomic<bool> in_run_{};
     std::atomic<pthread_t> runner_{};

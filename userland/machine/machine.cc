@@ -145,9 +145,9 @@ void Machine::run_guest() {
 
 void Machine::handle_io(PortAccess access) {
     if (access.write)
-        ports_.write(access.port, access.size, access.value);
+        ports_.write_block(access.port, access.size, access.data);
     else
-        engine_->answer(ports_.read(access.port, access.size));
+        ports_.read_block(access.port, access.size, access.data);
 }
 
 void Machine::pause() {

@@ -99,6 +99,7 @@ public:
     [[nodiscard]] GuestTime now() const override { return engine_->now(); }
     void set_a20(bool enabled) override { engine_->set_a20(enabled); }
     [[nodiscard]] bool a20() const override { return engine_->a20(); }
+    void set_pm_timer(std::uint16_t port) override { engine_->set_pm_timer(port); }
     void request_reset() override { reset_requested_ = true; }
     void ports_changed(Device& device) override { ports_.update(device); }
 

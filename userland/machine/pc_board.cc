@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "userland/devices/floppy_image.hh"
+#include "userland/machine/acpi_tables.hh"
 
 namespace btvm {
 
@@ -23,10 +24,11 @@ Rtc::WallTime wall_time(const ClockConfig& clock) {
 /// others expect it, and it is told not to wait for a key to its boot menu.
 std::vector<FirmwareFile> firmware_files(const PcConfig& config) {
     if (!config.firmware.writable) return {};
-    // Of the sleeping states only soft-off: none of S1 to S4 for the tables (a byte a state, bit 7: it is
-    // there).
-    std::vector<FirmwareFile> files{{"etc/show-boot-menu", {0, 0}},
-                                    {"etc/system-states", {0x80, 0, 0, 0, 0, 0x80}}};
+    // With more processors than can be counted SeaBIOS makes no MP table, which would tell of APICs that are
+    // not there; nor a $PIR table, for interrupt pins that are not there either.
+    std::vector<FirmwareFile> files{{"etc/show-boot-menu", {0, 0}}, {"etc/max-cpus", {0x00, 0x01}}};
+    for (FirmwareFile& table : acpi_firmware_files())
+        files.push_back(std::move(table));
     if (!config.firmware.video_bios.empty())
         files.push_back({"vgaroms/vgabios.bin", config.firmware.video_bios});
     return files;

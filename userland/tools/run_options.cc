@@ -295,6 +295,8 @@ std::string assign_images(PcConfig& pc, RawOptions& raw) {
     if (!raw.cdrom.empty() && !raw.disks[2].empty())
         throw CLI::ValidationError("--cdrom and --disk3", "both are the secondary master; give one");
     if (raw.disk_size && raw.disks[0].empty()) throw CLI::ValidationError("--disk-size", "needs --disk");
+    if (raw.disk_size && raw.snapshot)
+        throw CLI::ValidationError("--disk-size", "changes the image, and --snapshot leaves it alone");
 
     pc.floppies[0] = {raw.fda, raw.snapshot, raw.write_protect};
     pc.floppies[1] = {raw.fdb, raw.snapshot, raw.write_protect};

@@ -46,7 +46,7 @@ Segment from_abi(const btvm_segment& s) { return {s.base, s.limit, s.selector, A
 
 /// The processor state was set from outside: a port access under way belongs to the one before.
 void forget_request(World& world) {
-    world.port_request = {};
+    world.port_request.forget();
     world.request = HostRequest::None;
     world.native.plan_valid = false;
 }
@@ -90,9 +90,10 @@ void btvm_core_reset(btvm_world* w) {
     reset(world.cpu);
     world.pic.reset();
     world.pit.reset(world.clock.anchor_ns);
+    world.pm_timer = {};
     world.next_timer_ns = 0;
     world.owed_ticks = 0;
-    world.port_request = {};
+    world.port_request.forget();
     world.request = HostRequest::None;
     world.native = {};
     world.error = {};
@@ -117,6 +118,12 @@ void btvm_core_set_a20(btvm_world* w, int enabled) {
     if (world.cpu.a20_mask_off == off) return;
     world.cpu.a20_mask_off = off;
     forget_mappings(world);
+}
+
+int btvm_core_set_pm_timer(btvm_world* w, btvm_u64 port) {
+    if (port > PmTimer::kLastPort) return -1;
+    world_of(w).pm_timer.port = static_cast<u16>(port);
+    return 0;
 }
 
 void btvm_core_memory_written(btvm_world* w, btvm_u64 guest_physical, btvm_u64 size) {
@@ -246,10 +253,10 @@ int btvm_core_take_turn(btvm_world* w, btvm_core_turn* turn, btvm_run* run) {
     return host_turn(world_of(w), *turn, *run);
 }
 
-void btvm_core_answer_io(btvm_world* w, btvm_u32 value) {
+void btvm_core_answer_io(btvm_world* w, const void* data) {
     PortRequest& request = world_of(w).port_request;
     if (request.phase != PortRequest::Phase::Asked) return;
-    if (!request.write) request.value = value;
+    if (!request.write) __builtin_memcpy(request.data, data, request.bytes());
     request.phase = PortRequest::Phase::Answered;
 }
 

@@ -57,6 +57,8 @@ void btvm_core_set_config(struct btvm_world* world, const struct btvm_config* co
 void btvm_core_set_irq(struct btvm_world* world, btvm_u32 line, btvm_u32 level);
 void btvm_core_set_nmi(struct btvm_world* world);
 void btvm_core_set_a20(struct btvm_world* world, int enabled);
+/* The first port of the ACPI timer, 0: none. 0, or -1 if there is no room for it. */
+int btvm_core_set_pm_timer(struct btvm_world* world, btvm_u64 port);
 void btvm_core_memory_written(struct btvm_world* world, btvm_u64 guest_physical, btvm_u64 size);
 
 void btvm_core_get_regs(const struct btvm_world* world, struct btvm_regs* regs);
@@ -85,8 +87,12 @@ struct btvm_core_turn {
 
 /* Takes one turn of the host world: interprets for a while, or prepares native execution. */
 int btvm_core_take_turn(struct btvm_world* world, struct btvm_core_turn* turn, struct btvm_run* run);
-/* Userland's answer to a port read (the exit before was BTVM_EXIT_IO); for writes the value is ignored. */
-void btvm_core_answer_io(struct btvm_world* world, btvm_u32 value);
+/*
+ * Userland has answered the port access it was asked for (the exit before was BTVM_EXIT_IO). `data` is what follows
+ * btvm_run in its page: for reads, as many bytes as were asked for are taken, whatever userland has put into btvm_run
+ * meanwhile.
+ */
+void btvm_core_answer_io(struct btvm_world* world, const void* data);
 /* The guest world was entered and left; interrupts of the host are served. `context` tells why. */
 void btvm_core_left(struct btvm_world* world);
 /* The guest's FXSAVE image, 16-byte aligned. */

@@ -22,9 +22,10 @@ int exit_io(World& world, btvm_run& run) {
     run.io.direction = request.write ? BTVM_EXIT_IO_OUT : BTVM_EXIT_IO_IN;
     run.io.size = request.size;
     run.io.port = request.port;
-    run.io.count = 1;
+    run.io.count = request.count;
     run.io.data_offset = sizeof(btvm_run);
-    __builtin_memcpy(reinterpret_cast<u8*>(&run) + sizeof(btvm_run), &request.value, sizeof request.value);
+    static_assert(sizeof(btvm_run) + PortRequest::kMostBytes == kPageSize);
+    __builtin_memcpy(reinterpret_cast<u8*>(&run) + sizeof(btvm_run), request.data, request.bytes());
     return exit_with(world, run, BTVM_EXIT_IO);
 }
 

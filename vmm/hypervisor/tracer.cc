@@ -63,6 +63,7 @@ Tracer::Tracer(World& world, View& view)
       interpreter_(world.cpu, view.memory, ports_, world.interpreter_counters),
       began_tsc_(platform::read_tsc()) {
     interpreter_.cache = &world.instructions;
+    ports_.pm_timer = &world.pm_timer;
     constexpr u32 kRepSliceWithInterruptsOff = 64;
     if (platform::kInGuestWorld) interpreter_.rep_slice = kRepSliceWithInterruptsOff;
     update_time();

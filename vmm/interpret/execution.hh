@@ -203,6 +203,9 @@ private:
     [[nodiscard]] u32 bulk_iterations(unsigned size, u32 wanted);
     [[nodiscard]] bool string_in(unsigned size);
     [[nodiscard]] bool string_out(unsigned size);
+    [[nodiscard]] bool uses_userland_port(unsigned size) const;
+    [[nodiscard]] u32 port_block(unsigned size, u32 left);
+    [[nodiscard]] u32 block_room(unsigned size, u32 left, const Segment& segment, u32 offset) const;
     void advance(Gpr r, unsigned size);
     void count_down(u32 n);
     [[nodiscard]] bool io_allowed(u16 port, unsigned size);
@@ -241,7 +244,9 @@ private:
     [[nodiscard]] bool jump_far(const FarPointer& to);
     [[nodiscard]] bool call_far(const FarPointer& to);
     [[nodiscard]] bool prepare_code(const Descriptor& d, u16 selector, unsigned cpl, bool far_jump);
+    [[nodiscard]] bool far_by_descriptor(const FarPointer& to, bool call);
     [[nodiscard]] bool far_to_code(const FarPointer& to, Descriptor d, u32 at, bool call);
+    [[nodiscard]] bool far_same_level(const FarPointer& to, Descriptor d, u32 at, u8 return_size);
     [[nodiscard]] bool far_through_gate(const FarPointer& to, Descriptor gate, bool call);
     [[nodiscard]] bool call_inner(Descriptor code, u16 selector, u32 at, const Descriptor& gate);
     [[nodiscard]] bool far_to_task(const FarPointer& to, Descriptor d, u32 at, bool call);
@@ -305,6 +310,7 @@ private:
     [[nodiscard]] bool group_0fae();
     [[nodiscard]] bool mmx();
     [[nodiscard]] bool x87_pending();
+    void x87_release_ferr();
     [[nodiscard]] bool x87_memory();
     [[nodiscard]] bool x87_register();
     [[nodiscard]] bool x87_store_environment(bool with_registers);

@@ -24,52 +24,40 @@ constexpr u32 gate_offset(const Descriptor& g) {
 } // namespace
 
 bool Execution::jump_far(const FarPointer& to) {
-    if (cpu_.real_addressing()) {
-        if (to.offset > cpu_.seg[Cs].limit) return general_protection();
-        cpu_.seg[Cs] = real_segment(Cs, to.selector);
-        next_ip_ = to.offset;
-        return true;
-    }
-    if (!(to.selector & 0xfffc)) return general_protection();
-    Descriptor d;
-    u32 at;
-    if (!read_descriptor(to.selector, d, at)) return false;
-    if (d.access().is_code()) return far_to_code(to, d, at, false);
-    if (d.access().is_code_or_data()) return general_protection(to.selector & 0xfffc);
-    switch (d.access().type()) {
-    case kCallGate16:
-    case kCallGate32: return far_through_gate(to, d, false);
-    case kTss16Available:
-    case kTss32Available:
-    case kTaskGate: return far_to_task(to, d, at, false);
-    default: return general_protection(to.selector & 0xfffc);
-    }
+    if (!cpu_.real_addressing()) return far_by_descriptor(to, false);
+    if (to.offset > cpu_.seg[Cs].limit) return general_protection();
+    cpu_.seg[Cs] = real_segment(Cs, to.selector);
+    next_ip_ = to.offset;
+    return true;
 }
 
 bool Execution::call_far(const FarPointer& to) {
-    const u32 size = in_.operand_size;
-    if (cpu_.real_addressing()) {
-        if (to.offset > cpu_.seg[Cs].limit) return general_protection();
-        PushBatchOf<2> batch(*this, cpu_.seg[Ss], stack_pointer(), cpu_.cpl(), 0);
-        if (!batch.push(cpu_.seg[Cs].selector, size) || !batch.push(next_ip_, size)) return false;
-        batch.commit();
-        set_stack_pointer(batch.sp());
-        cpu_.seg[Cs] = real_segment(Cs, to.selector);
-        next_ip_ = to.offset;
-        return true;
-    }
+    if (!cpu_.real_addressing()) return far_by_descriptor(to, true);
+    if (to.offset > cpu_.seg[Cs].limit) return general_protection();
+    PushBatchOf<2> batch(*this, cpu_.seg[Ss], stack_pointer(), cpu_.cpl(), 0);
+    if (!batch.push(cpu_.seg[Cs].selector, in_.operand_size) || !batch.push(next_ip_, in_.operand_size))
+        return false;
+    batch.commit();
+    set_stack_pointer(batch.sp());
+    cpu_.seg[Cs] = real_segment(Cs, to.selector);
+    next_ip_ = to.offset;
+    return true;
+}
+
+/// In protected mode the descriptor decides what kind of transfer it is.
+bool Execution::far_by_descriptor(const FarPointer& to, bool call) {
     if (!(to.selector & 0xfffc)) return general_protection();
     Descriptor d;
     u32 at;
     if (!read_descriptor(to.selector, d, at)) return false;
-    if (d.access().is_code()) return far_to_code(to, d, at, true);
+    if (d.access().is_code()) return far_to_code(to, d, at, call);
     if (d.access().is_code_or_data()) return general_protection(to.selector & 0xfffc);
     switch (d.access().type()) {
     case kCallGate16:
-    case kCallGate32: return far_through_gate(to, d, true);
+    case kCallGate32: return far_through_gate(to, d, call);
     case kTss16Available:
     case kTss32Available:
-    case kTaskGate: return far_to_task(to, d, at, true);
+    case kTaskGate: return far_to_task(to, d, at, call);
     default: return general_protection(to.selector & 0xfffc);
     }
 }
@@ -82,19 +70,24 @@ bool Execution::far_to_code(const FarPointer& to, Descriptor d, u32 at, bool cal
     if (a.conforming() ? a.dpl() > cpl : ((to.selector & 3u) > cpl || a.dpl() != cpl))
         return general_protection(error);
     if (!a.present()) return fault(Vector::SegmentNotPresent, error);
-    if (call) {
-        PushBatchOf<2> batch(*this, cpu_.seg[Ss], stack_pointer(), cpl, 0);
-        if (!batch.push(cpu_.seg[Cs].selector, in_.operand_size) || !batch.push(next_ip_, in_.operand_size))
-            return false;
-        if (to.offset > d.limit()) return general_protection();
-        if (!set_accessed(d, at)) return false;
+    return far_same_level(to, d, at, call ? in_.operand_size : u8{0});
+}
+
+/// The end of a transfer that keeps the privilege level. A CALL pushes two fields of `return_size` bytes, a
+/// JMP, for which it is 0, nothing.
+bool Execution::far_same_level(const FarPointer& to, Descriptor d, u32 at, u8 return_size) {
+    const unsigned cpl = cpu_.cpl();
+    PushBatchOf<2> batch(*this, cpu_.seg[Ss], stack_pointer(), cpl, 0);
+    if (return_size &&
+        (!batch.push(cpu_.seg[Cs].selector, return_size) || !batch.push(next_ip_, return_size)))
+        return false;
+    if (to.offset > d.limit()) return general_protection();
+    if (!set_accessed(d, at)) return false;
+    if (return_size) {
         batch.commit();
         set_stack_pointer(batch.sp());
-    } else {
-        if (to.offset > d.limit()) return general_protection();
-        if (!set_accessed(d, at)) return false;
     }
-    cpu_.seg[Cs] = d.segment(static_cast<u16>(error | cpl));
+    cpu_.seg[Cs] = d.segment(static_cast<u16>((to.selector & 0xfffcu) | cpl));
     next_ip_ = to.offset;
     return true;
 }
@@ -119,22 +112,8 @@ bool Execution::far_through_gate(const FarPointer& to, Descriptor gate, bool cal
     if (!a.present()) return fault(Vector::SegmentNotPresent, error);
     if (call && !a.conforming() && a.dpl() < cpl) return call_inner(d, selector, at, gate);
 
-    const u32 offset = gate_offset(gate);
-    if (call) {
-        const u32 size = gate.access().type() & 8 ? 4 : 2;
-        PushBatchOf<2> batch(*this, cpu_.seg[Ss], stack_pointer(), cpl, 0);
-        if (!batch.push(cpu_.seg[Cs].selector, size) || !batch.push(next_ip_, size)) return false;
-        if (offset > d.limit()) return general_protection();
-        if (!set_accessed(d, at)) return false;
-        batch.commit();
-        set_stack_pointer(batch.sp());
-    } else {
-        if (offset > d.limit()) return general_protection();
-        if (!set_accessed(d, at)) return false;
-    }
-    cpu_.seg[Cs] = d.segment(static_cast<u16>(error | cpl));
-    next_ip_ = offset;
-    return true;
+    const u8 return_size = gate.access().type() & 8 ? 4 : 2;
+    return far_same_level({selector, gate_offset(gate)}, d, at, call ? return_size : u8{0});
 }
 
 /// A call to an inner level: a new stack from the TSS, the old SS:ESP and the gate's parameters copied to it.

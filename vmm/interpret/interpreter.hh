@@ -52,6 +52,9 @@ public:
     u64 tsc{};
     /// How many iterations of one REP instruction a step may do before it returns (at least 1).
     u32 rep_slice{256};
+    /// How many bytes one REP INS or REP OUTS may exchange with userland at once, whatever rep_slice says; 0:
+    /// element by element.
+    u32 port_block{PortRequest::kMostBytes};
     /// Where decoded instructions are kept, or null. Its content means nothing to anyone else and is never
     /// saved.
     InstructionCache* cache{};
@@ -61,10 +64,6 @@ public:
     /// Set when INVLPG has flushed the page of `invalidated_linear`; the same holds.
     bool page_invalidated{};
     u32 invalidated_linear{};
-    /// FERR#: an x87 exception is pending and CR0.NE is clear, so a waiting x87 instruction stands still
-    /// until IRQ 13 is served. The owner drives the line with it; cleared by the interpreter when the
-    /// exception is.
-    bool ferr{};
 
     /// Executes the instruction at CS:RIP. A pending fault of the instruction is delivered through the
     /// guest's IDT (or IVT) before this returns, double and triple faults included. Single-step traps

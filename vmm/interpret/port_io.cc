@@ -1,5 +1,5 @@
 // IN, OUT, INS and OUTS. An access that needs userland leaves everything as it was: the instruction (or the
-// one iteration of it) runs again once the answer is there.
+// iterations of it that were asked for) runs again once the answer is there.
 #include "vmm/interpret/execution.hh"
 
 namespace btvm {
@@ -74,6 +74,62 @@ bool Execution::string_out(unsigned size) {
     if (!port_write(port, size, value)) return false;
     advance(Rsi, size);
     return true;
+}
+
+/// Whether the instruction is an INS or OUTS to a port that userland answers.
+bool Execution::uses_userland_port(unsigned size) const {
+    const bool write = in_.opcode & 2;
+    return (in_.opcode & 0xfc) == 0x6c &&
+           !ports_.in_core(write, static_cast<u16>(reg(Rdx, 2)), static_cast<u8>(size));
+}
+
+/// How many elements from segment:offset upwards are within the segment and one page, without a wrap of the
+/// offset. May err towards fewer.
+u32 Execution::block_room(unsigned size, u32 left, const Segment& segment, u32 offset) const {
+    u32 count = left;
+    const auto fit = [&](u32 bytes) {
+        if (bytes / size < count) count = bytes / size;
+    };
+    fit(alu::mask(in_.address_size) - offset);
+    if (!segment.access.expand_down()) fit(segment.limit > offset ? segment.limit - offset : 0);
+    const u32 linear = static_cast<u32>(segment.base) + offset;
+    fit(static_cast<u32>(kPageSize) - (linear & kPageMask));
+    fit(owner_.port_block);
+    return count;
+}
+
+/// Many iterations of an upward REP INS or OUTS in one exchange with userland. Everything is checked before
+/// userland is asked, and again when the answer is there, so nothing can fail half-way. Returns how many are
+/// done; 0 with io_: userland is asked; 0 without: one by one, and any fault is found there.
+u32 Execution::port_block(unsigned size, u32 left) {
+    if ((cpu_.dr[7] & 0xff) || flag(eflags::kTf) || flag(eflags::kDf) || alignment_checked()) return 0;
+    const bool write = in_.opcode & 2;
+    const u16 port = static_cast<u16>(reg(Rdx, 2));
+    const Segment& segment = cpu_.seg[write ? override_or(Ds) : Es];
+    const Gpr index = write ? Rsi : Rdi;
+    const u32 offset = reg(index, in_.address_size);
+    u32 count = block_room(size, left, segment, offset);
+    if (count < 2) return 0;
+    const Mode mode = write ? Mode::Read : Mode::Write;
+    MemoryRef memory;
+    if (!io_allowed(port, size) ||
+        !check_segment(segment, offset, count * size, mode, Vector::GeneralProtection, 0) ||
+        !resolve(static_cast<u32>(segment.base) + offset, count * size, mode, user_access(), memory))
+        return 0;
+
+    u8* to = nullptr;
+    const u8* from = nullptr;
+    const IoStatus status = write ? ports_.write_block(port, static_cast<u8>(size), count, to)
+                                  : ports_.read_block(port, static_cast<u8>(size), count, from);
+    memory.size = memory.first_bytes = count * size;
+    if (status == IoStatus::NeedsUserland) {
+        if (write) load_bytes(memory, to);
+        io_ = true;
+        return 0;
+    }
+    if (!write) store_bytes(memory, from);
+    set_reg(index, in_.address_size, offset + count * size);
+    return count;
 }
 
 } // namespace btvm

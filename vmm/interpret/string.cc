@@ -20,24 +20,29 @@ bool Execution::string_instruction() {
     u32 slice = flag(eflags::kTf) || !owner_.rep_slice ? 1 : owner_.rep_slice;
     bool progress = false;
     const bool compares = (in_.opcode & 0xf6) == 0xa6; // CMPS, SCAS: stop on ZF
+    const bool userland = uses_userland_port(size);
     while (u32 left = reg(Rcx, in_.address_size)) {
-        if (!slice) {
+        // What needs userland again ends the step first, so that there is a boundary at which an interrupt
+        // may come: nothing has been asked for yet.
+        if (!slice || (userland && progress)) {
             again_ = true;
             return true;
+        }
+        if (userland) {
+            const u32 done = port_block(size, left);
+            if (io_) return false;
+            if (done) {
+                count_down(done);
+                progress = true;
+                continue;
+            }
         }
         if (const u32 done = bulk_iterations(size, left < slice ? left : slice)) {
             count_down(done);
             slice -= done;
             continue;
         }
-        if (!string_iteration(size)) {
-            if (!io_ || !progress) return false;
-            // Userland is needed for the next element, but this one is done: end the step here, so that there
-            // is a boundary at which an interrupt may come, and ask again in the next step.
-            io_ = false;
-            again_ = true;
-            return true;
-        }
+        if (!string_iteration(size)) return false;
         progress = true;
         count_down(1);
         slice--;

@@ -19,20 +19,45 @@ bool waits(const Instruction& i) {
     return !(i.opcode == 0xdf && i.modrm == 0xe0);
 }
 
+/// With IGNNE# an instruction runs although an exception is pending: it is kept from the real FPU, which
+/// would raise it, and is pending again after. What the instruction itself raises is answered as if masked.
+class PendingSetAside {
+public:
+    explicit PendingSetAside(FxsaveArea& area) : image_(area), control_(image_.control()) {
+        if (!image_.pending()) return;
+        image_.set_control(control_ | 0x3f);
+        image_.update_summary();
+        aside_ = true;
+    }
+    ~PendingSetAside() {
+        if (!aside_) return;
+        image_.set_control(control_);
+        image_.update_summary();
+    }
+    PendingSetAside(const PendingSetAside&) = delete;
+    PendingSetAside& operator=(const PendingSetAside&) = delete;
+
+private:
+    X87Image image_;
+    u16 control_;
+    bool aside_{};
+};
+
 } // namespace
 
-/// True if the instruction must not go on: an exception is pending. With CR0.NE it is #MF; without, FERR# is
-/// driven and the processor stands still until the interrupt that the board makes of it.
+/// True if the instruction must not go on: an exception is pending. With CR0.NE it is #MF. Without, FERR# is
+/// driven, and the processor stands still until the interrupt that the board makes of it, or goes on when the
+/// board answers with IGNNE# (SDM Vol. 1 appendix D.2).
 bool Execution::x87_pending() {
     const X87Image image(cpu_.fpu);
     if (!image.pending()) return false;
     if (cpu_.cr0 & cr0::kNe) {
         (void)fault(Vector::X87Error);
-    } else {
-        owner_.ferr = true;
-        stalled_ = true;
+        return true;
     }
-    return true;
+    ports_.set_ferr(true);
+    stalled_ = !ports_.ignne();
+    return stalled_;
 }
 
 bool Execution::wait() {
@@ -45,8 +70,13 @@ bool Execution::x87() {
     if (cpu_.cr0 & (cr0::kEm | cr0::kTs)) return fault(Vector::DeviceNotAvailable);
     if (waits(in_) && x87_pending()) return stalled_;
     const bool done = in_.memory_operand() ? x87_memory() : x87_register();
-    if (done && !X87Image(cpu_.fpu).pending()) owner_.ferr = false;
+    if (done) x87_release_ferr();
     return done;
+}
+
+/// FERR# falls with the exception that drove it.
+void Execution::x87_release_ferr() {
+    if (!X87Image(cpu_.fpu).pending()) ports_.set_ferr(false);
 }
 
 /// FOP, FIP and FCS (and the data pointer, set by the memory forms) are those of the last non-control
@@ -73,7 +103,10 @@ bool Execution::x87_register() {
         set_reg(Rax, 2, image.status());
         return true;
     }
-    if (!x87_run_register(cpu_.fpu, in_.opcode, in_.modrm, cpu_.rflags)) return undefined();
+    {
+        const PendingSetAside aside(cpu_.fpu);
+        if (!x87_run_register(cpu_.fpu, in_.opcode, in_.modrm, cpu_.rflags)) return undefined();
+    }
     if (!(in_.opcode == 0xd9 && in_.modrm == 0xd0)) x87_note_pointers(false); // FNOP is no operation
     return true;
 }
@@ -109,7 +142,10 @@ bool Execution::x87_memory() {
     alignas(16) u8 operand[16]{};
     // A store begins with what is there: an unmasked exception may leave the destination alone.
     load_bytes(ref, operand);
-    x87_run_memory(cpu_.fpu, in_.opcode, static_cast<u8>(r), operand);
+    {
+        const PendingSetAside aside(cpu_.fpu);
+        x87_run_memory(cpu_.fpu, in_.opcode, static_cast<u8>(r), operand);
+    }
     if (form.store) store_bytes(ref, operand);
     x87_note_pointers(true);
     return true;

@@ -85,6 +85,7 @@ bool Execution::x87_load_environment(bool with_registers) {
 
     X87Image image(cpu_.fpu);
     image.set_control(static_cast<u16>(e.field[0]));
+    image.set_top(e.field[1] >> 11 & 7);
     image.set_status(static_cast<u16>(e.field[1]));
     image.set_full_tags(static_cast<u16>(e.field[2]));
     if (cpu_.real_addressing()) {
@@ -123,6 +124,7 @@ bool Execution::group_0fae() {
         X87Image image(cpu_.fpu);
         image.update_summary();
         image.set_opcode(image.opcode());
+        x87_release_ferr();
     } else {
         __builtin_memcpy(&mxcsr, cpu_.fpu.bytes + kMxcsr, 4);
         __builtin_memcpy(area.bytes, cpu_.fpu.bytes, used);

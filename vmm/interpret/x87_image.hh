@@ -47,6 +47,7 @@ public:
     /// FNINIT.
     void initialise() {
         set_control(0x37f);
+        set_top(0);
         set_status(0);
         set_tags(0);
         set_opcode(0);
@@ -82,17 +83,23 @@ public:
         set_tags(v);
     }
 
-    /// What every MMX instruction does to the x87 state (SDM Vol. 1 9.5): TOP becomes 0 and all registers
-    /// valid. The image holds registers by their distance from TOP, so they move.
-    void enter_mmx() {
-        const unsigned shift = top();
-        if (shift) {
+    /// Another TOP over the same physical registers. The image holds registers by their distance from TOP, so
+    /// they move; set_status() alone moves the names.
+    void set_top(unsigned wanted) {
+        const unsigned shift = top() - wanted;
+        if (shift & 7) {
             u8 old[128];
             __builtin_memcpy(old, st(0), sizeof old);
             for (unsigned i = 0; i < 8; i++)
                 __builtin_memcpy(st((i + shift) & 7), old + 16 * i, 16);
         }
-        set_status(static_cast<u16>(status() & ~0x3800));
+        set_status(static_cast<u16>((status() & ~0x3800) | (wanted & 7) << 11));
+    }
+
+    /// What every MMX instruction does to the x87 state (SDM Vol. 1 9.5): TOP becomes 0 and all registers
+    /// valid.
+    void enter_mmx() {
+        set_top(0);
         set_tags(0xff);
     }
     /// MM(n), once TOP is 0. Writing one sets the exponent and sign above it to ones.

@@ -189,13 +189,13 @@ u8 Pic::poll(PicChip& chip) {
 }
 
 bool Pic::owns(u16 port) {
-    return (port & ~1u) == kMaster || (port & ~1u) == kSlave || (port & ~1u) == kElcr;
+    return (port & ~1u) == kMaster || (port & ~1u) == kSlave || (port & ~1u) == kElcr || port == kFpuError;
 }
 
 u8 Pic::read(u16 port) {
     if (port == kElcr) return master_.elcr;
     if (port == kElcr + 1) return slave_.elcr;
-    if (!owns(port)) return 0xff;
+    if (!owns(port) || port == kFpuError) return 0xff;
     PicChip& chip = (port & ~1u) == kMaster ? master_ : slave_;
     if (chip.poll) return poll(chip);
     if (port & 1) return chip.imr;
@@ -210,9 +210,19 @@ void Pic::write(u16 port, u8 value) {
     case kSlave + 1: slave_.write_data(value); break;
     case kElcr: master_.set_elcr(value & kElcrMaster); break;
     case kElcr + 1: slave_.set_elcr(value & kElcrSlave); break;
+    case kFpuError:
+        set_irq(kFpuErrorLine, false);
+        fpu_error_.ignne = fpu_error_.ferr;
+        break;
     default: return;
     }
     follow_slave();
+}
+
+void Pic::set_ferr(bool level) {
+    if (level && !fpu_error_.ferr) set_irq(kFpuErrorLine, true);
+    if (!level) fpu_error_.ignne = 0;
+    fpu_error_.ferr = level;
 }
 
 void Pic::reset() {
@@ -221,7 +231,8 @@ void Pic::reset() {
     master_ = PicChip{};
     slave_ = PicChip{};
     master_.lines = static_cast<u8>(master_lines & ~bit(kCascade));
-    slave_.lines = slave_lines;
+    slave_.lines = static_cast<u8>(slave_lines & ~bit(kFpuErrorLine - 8));
+    fpu_error_ = {};
     master_.imr = 0xff;
     slave_.imr = 0xff;
 }

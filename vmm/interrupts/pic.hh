@@ -1,5 +1,7 @@
 // The pair of 8259A interrupt controllers of an AT (Intel 8259A datasheet, order number 231468), with the
-// edge/level control registers of later chipsets (82371SB datasheet, ELCR1 and ELCR2).
+// edge/level control registers of later chipsets (82371SB datasheet, ELCR1 and ELCR2) and their coprocessor
+// error logic: FERR# makes IRQ 13, and a write to port F0h withdraws it and gives the processor IGNNE# until
+// FERR# falls (82371SB datasheet, "Coprocessor Error Support"; SDM Vol. 1 appendix D.2).
 //
 // Two choices where documents leave room. A request in edge mode is withdrawn when its line falls before the
 // acknowledge, as the datasheet says of the IR inputs; so a device holds its line until it was served, and a
@@ -54,6 +56,8 @@ public:
     static constexpr u16 kMaster = 0x20;
     static constexpr u16 kSlave = 0xa0;
     static constexpr u16 kElcr = 0x4d0;
+    static constexpr u16 kFpuError = 0xf0;
+    static constexpr unsigned kFpuErrorLine = 13;
 
     /// Drives interrupt line 0 to 15. Line 2 is the cascade: driving it does nothing.
     void set_irq(unsigned line, bool level);
@@ -69,13 +73,23 @@ public:
     /// vector is given and nothing is in service (for 15, the master's IR2 is).
     u8 acknowledge();
 
-    /// Whether this port is one of the pair's: 20h, 21h, A0h, A1h, 4D0h, 4D1h.
+    /// The coprocessor error logic: two pins of the processor and what they have done.
+    struct FpuError {
+        u8 ferr{};  ///< FERR#, from the processor: an x87 exception is pending and CR0.NE is clear.
+        u8 ignne{}; ///< IGNNE#, to the processor: go on as if it were not.
+    };
+    /// The processor drives FERR#. Its rise latches IRQ 13, which stays until port F0h is written.
+    void set_ferr(bool level);
+    [[nodiscard]] const FpuError& fpu_error() const { return fpu_error_; }
+    [[nodiscard]] FpuError& fpu_error() { return fpu_error_; }
+
+    /// Whether this port is one of the pair's: 20h, 21h, A0h, A1h, 4D0h, 4D1h; or F0h.
     [[nodiscard]] static bool owns(u16 port);
     /// A byte read. Reads have effects: a poll is an acknowledge. FFh for ports that are not owned.
     u8 read(u16 port);
     void write(u16 port, u8 value);
     /// Power-on: everything masked until the firmware programs the chips; line levels are kept, they are not
-    /// ours.
+    /// ours, but for line 13.
     void reset();
 
     [[nodiscard]] const PicChip& master() const { return master_; }
@@ -92,6 +106,7 @@ private:
 
     PicChip master_{};
     PicChip slave_{};
+    FpuError fpu_error_{};
 };
 
 } // namespace btvm

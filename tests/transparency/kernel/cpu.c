@@ -97,6 +97,20 @@ static void time_stamps(void) {
         last = now;
     }
     report("rdtsc", "%u of 2000 not later", backwards);
+    // One clock for all rings.
+    backwards = 0;
+    for (u32 i = 0; i < 40; i++) {
+        const struct frame end = with(i & 3, cpu_rdtsc, 0, 0);
+        const u64 now = (u64)end.edx << 32 | end.eax;
+        if (now <= last) backwards++;
+        last = now;
+        u32 low, high;
+        asm volatile("rdtsc" : "=a"(low), "=d"(high));
+        const u64 after = (u64)high << 32 | low;
+        if (after <= last) backwards++;
+        last = after;
+    }
+    report("rdtsc from ring to ring", "%u of 80 not later", backwards);
 }
 
 static void report_set(const char *name, const u8 *code, u32 value, u32 kept) {

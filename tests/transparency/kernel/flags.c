@@ -21,7 +21,7 @@ static const u32 images[] = {0x00000002, 0x00000202, 0x00000ed7, 0x00003000, 0x0
 // " name vector,error:eax/frame": what the snippet saw, and the frame of the trap at its end.
 static void print_case(const char *name, const u8 *code, u32 ring, u32 flags, u32 image) {
     struct frame f = probe_state(ring, code);
-    f.eflags |= flags;
+    f.eflags = 2 | flags;
     f.ecx = image;
     const struct frame end = run(&f);
     print(" %s", name);
@@ -35,7 +35,7 @@ static void image_case(const char *name, const u8 *code, u32 ring, u32 image) {
     format_text(text, sizeof text, "%s ring %u image %08x", name, ring, image);
     report_begin(text);
     for (u32 iopl = 0; iopl <= ring; iopl += 3)
-        print_case(iopl ? "iopl3" : "iopl0", code, ring, FLAG_IOPL(iopl), image);
+        print_case(iopl ? "iopl3" : "iopl0", code, ring, FLAG_IOPL(iopl) | (ring == 3 ? FLAG_IF : 0), image);
     report_end();
 }
 

@@ -34,22 +34,26 @@ static void control(void) {
         const char *name;
         const u8 *code;
     } list[] = {{"fld", fpu_fld},   {"fwait", fpu_fwait}, {"fninit", fpu_fninit}, {"fnstcw", fpu_fnstcw},
-                {"emms", fpu_emms}, {"pxor", fpu_mmx},    {"fxsave", fpu_fxsave}};
+                {"emms", fpu_emms}, {"pxor", fpu_mmx},    {"use of fxsave", fpu_fxsave}};
     for (u32 i = 0; i < COUNT(list); i++) {
         if (list[i].code == fpu_fxsave && !(features & FEATURE_FXSR)) continue;
-        report_begin(list[i].name);
-        for (u32 bits = 0; bits < 8; bits++)
-            for (u32 ring = 0; ring < 4; ring += 3) {
+        for (u32 ring = 0; ring < 4; ring += 3) {
+            char name[32];
+            format_text(name, sizeof name, "%s ring %u", list[i].name, ring);
+            report_begin(name);
+            for (u32 bits = 0; bits < 8; bits++) {
                 write_cr0((read_cr0() & ~(CR0_TS | CR0_EM | CR0_MP)) | (bits & 1 ? CR0_MP : 0) | (bits & 2 ? CR0_EM : 0) |
                           (bits & 4 ? CR0_TS : 0));
                 const struct frame end = probe(ring, list[i].code);
                 write_cr0(read_cr0() & ~(CR0_TS | CR0_EM | CR0_MP));
+                print(" %c%c%c ", bits & 1 ? 'm' : '.', bits & 2 ? 'e' : '.', bits & 4 ? 't' : '.');
                 if (end.vector == DONE)
-                    print(" %u%c%c%c -", ring, bits & 1 ? 'm' : '.', bits & 2 ? 'e' : '.', bits & 4 ? 't' : '.');
+                    print("-");
                 else
-                    print(" %u%c%c%c #%u", ring, bits & 1 ? 'm' : '.', bits & 2 ? 'e' : '.', bits & 4 ? 't' : '.', end.vector);
+                    print("#%u", end.vector);
             }
-        report_end();
+            report_end();
+        }
     }
     asm volatile("fninit");
 }

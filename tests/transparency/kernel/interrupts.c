@@ -76,7 +76,7 @@ static void waiting(const char *name, u32 ring, const u8 *code, u32 flags) {
     char text[64];
     make_request();
     struct frame f = probe_state(ring, code);
-    f.eflags |= flags | FLAG_IOPL(3);
+    f.eflags = 2 | flags | FLAG_IOPL(3);
     f.edx = data_of(ring);
     const struct frame end = run(&f);
     format_text(text, sizeof text, "%s ring %u", name, ring);
@@ -136,7 +136,7 @@ static void everything(void) {
     f.v86_fs = 0x2222;
     f.v86_gs = 0x3333;
     f.esp = 0xf00;
-    f.eflags |= FLAG_VM | FLAG_IF;
+    f.eflags = 2 | FLAG_VM | FLAG_IF;
     coming("spinning v86", &f, 0, 0);
 }
 

@@ -25,6 +25,8 @@ struct frame probe_state(u32 ring, const void *code) {
         .ecx = 0x11111111, .eax = 0, .gs = data_of(ring), .fs = data_of(ring), .es = data_of(ring),
         .ds = data_of(ring), .eip = (u32)code, .cs = code_of(ring), .eflags = 2,
         .esp = stack_top(ring), .ss = data_of(ring)};
+    // As user code runs everywhere; the PIC lets nothing through.
+    if (ring == 3) f.eflags |= FLAG_IF;
     return f;
 }
 

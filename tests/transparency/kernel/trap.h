@@ -30,7 +30,8 @@ struct frame {
 // The stack of a ring: its end. A probe starts with it.
 u32 stack_top(u32 ring);
 
-// A state to start from: flat segments of the ring, its stack, all other registers with known values.
+// A state to start from: flat segments of the ring, its stack, all other registers with known values, interrupts enabled
+// at ring 3 only.
 struct frame probe_state(u32 ring, const void *code);
 // Runs it until a trap that no hook takes. Returns how it ended; frame.esp and ss hold what they were at the trap,
 // also where the processor has not pushed them.

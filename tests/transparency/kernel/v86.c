@@ -66,7 +66,7 @@ static struct frame run_v86(const u8 *code, u32 iopl, u32 ecx) {
     f.v86_fs = 0x0003;
     f.v86_gs = 0xffff;
     f.esp = 0xabcd0000 | STACK;
-    f.eflags |= FLAG_VM | FLAG_IOPL(iopl);
+    f.eflags = 2 | FLAG_VM | FLAG_IOPL(iopl);
     f.ecx = ecx;
     return run(&f);
 }
@@ -137,7 +137,7 @@ static void everything(void) {
     f.eip = 0;
     f.cs = f.ss = f.v86_ds = SEGMENT;
     f.esp = STACK;
-    f.eflags |= FLAG_VM | FLAG_TF;
+    f.eflags = 2 | FLAG_VM | FLAG_TF;
     run(&f);
     trap_hook = 0;
     report_end();

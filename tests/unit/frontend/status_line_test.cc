@@ -46,6 +46,9 @@ TEST(StatusLine, IsAsWideAsTheTerminal) {
         has(status_line(30, {"a-long-name-of-a-guest", "kernel", "Ctrl-]", ""}, status()), "Ctrl-]: menu"));
     EXPECT_TRUE(
         has(status_line(40, {"dos", "kernel", "Ctrl-]", "what went wrong"}, status()), "what went wrong"));
+    // Drives and LEDs give way first.
+    const std::string both = status_line(48, {"dos", "kernel", "Ctrl-]", "what went wrong"}, status());
+    EXPECT_TRUE(has(both, "what went wrong") && has(both, "Ctrl-]: menu") && !has(both, "A:")) << both;
 }
 
 } // namespace

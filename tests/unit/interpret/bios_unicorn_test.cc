@@ -32,6 +32,7 @@ public:
         top.memory = bios_.data();
         top.read_only = 1;
         machine_.interpreter.rep_slice = 1;  // Unicorn shows every iteration
+        machine_.interpreter.port_block = 0; // ... and every port access
         machine_.cpu.seg[Cs].base = 0xf0000; // Unicorn cannot start at the top
         machine_.cpu.gpr[Rdx] = 0;
 
@@ -125,20 +126,21 @@ private:
     void answer() {
         PortRequest& q = machine_.request;
         if (q.write) {
-            if (q.port == 0x70) cmos_index_ = q.value & 0x7f;
+            if (q.port == 0x70) cmos_index_ = q.value() & 0x7f;
         } else {
             const u32 n = asked_[q.port]++;
-            q.value = 0xffffffff;
-            if (q.port == 0x64) q.value = 0x14;
+            u32 value = 0xffffffff;
+            if (q.port == 0x64) value = 0x14;
             if (q.port == 0x71) {
-                q.value = 0;
-                if (cmos_index_ == 0x0a) q.value = n & 1 ? 0x80 : 0x26;
-                if (cmos_index_ == 0x0b) q.value = 2;
-                if (cmos_index_ == 0x15) q.value = 0x80; // 640 KiB
-                if (cmos_index_ == 0x16) q.value = 2;
-                if (cmos_index_ == 0x31) q.value = 0x38; // 14 MiB above the first
+                value = 0;
+                if (cmos_index_ == 0x0a) value = n & 1 ? 0x80 : 0x26;
+                if (cmos_index_ == 0x0b) value = 2;
+                if (cmos_index_ == 0x15) value = 0x80; // 640 KiB
+                if (cmos_index_ == 0x16) value = 2;
+                if (cmos_index_ == 0x31) value = 0x38; // 14 MiB above the first
             }
-            last_input_ = q.value;
+            q.set_value(value);
+            last_input_ = q.value();
         }
         q.phase = PortRequest::Phase::Answered;
     }

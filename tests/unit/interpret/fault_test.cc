@@ -218,6 +218,22 @@ TEST_F(Faults, DataBreakpoint) {
     EXPECT_EQ(cpu.dr[6] & 0xf, 2u);
 }
 
+TEST_F(Faults, DataBreakpointOfMovSsComesAfterTheNextInstruction) {
+    cpu.dr[1] = kData;
+    cpu.dr[7] |= 8 | 7u << 20; // enabled globally, 2 bytes, reads and writes
+    store<u16>(kData, kData0);
+    put(kCode, {0x8e, 0x15, 0x00, 0x00, 0x05, 0x00, 0x90, 0x90}); // mov ss, [kData]; nop; nop
+    ASSERT_EQ(step(), StepStatus::Completed);
+    EXPECT_EQ(cpu.rip, kCode + 6) << "held back";
+    ASSERT_EQ(step(), StepStatus::Completed);
+    EXPECT_EQ(vector(), 1);
+    EXPECT_EQ(cpu.dr[6] & 0xf, 2u);
+    EXPECT_EQ(stack(0), kCode + 7);
+    cpu.rip = kCode + 7;
+    ASSERT_EQ(step(), StepStatus::Completed);
+    EXPECT_EQ(cpu.rip, kCode + 8) << "once";
+}
+
 TEST_F(Faults, GeneralDetect) {
     cpu.dr[7] |= 1u << 13;
     put(kCode, {0x0f, 0x21, 0xc0});

@@ -73,16 +73,21 @@ public:
         return v;
     }
 
-    /// Answers the port access the interpreter waits for.
+    /// Answers the port accesses the interpreter waits for.
     void answer() {
-        if (request.write) {
-            outputs.push_back({request.port, request.size, request.value});
-        } else {
-            request.value = 0xffffffff;
+        for (u32 at = 0; at < request.bytes(); at += request.size) {
+            u32 value = 0;
+            if (request.write) {
+                std::memcpy(&value, request.data + at, request.size);
+                outputs.push_back({request.port, request.size, value});
+                continue;
+            }
+            value = 0xffffffff;
             if (!inputs.empty()) {
-                request.value = inputs.front();
+                value = inputs.front();
                 inputs.pop_front();
             }
+            std::memcpy(request.data + at, &value, request.size);
         }
         request.phase = PortRequest::Phase::Answered;
     }

@@ -1,4 +1,4 @@
-// x87: results, environments, exceptions and the board's view of them.
+// x87: results, environments, exceptions. What the board makes of them is in x87_irq13_test.cc.
 #include <cmath>
 #include <gtest/gtest.h>
 
@@ -110,6 +110,33 @@ TEST_F(X87, SaveAndRestore) {
     EXPECT_DOUBLE_EQ(m.load<double>(0x5020), M_PI);
 }
 
+TEST_F(X87, PhysicalRegistersStayWhenTopChanges) {
+    run({0xd9, 0xeb});             // fldpi: R7
+    run({0xd9, 0xe8});             // fld1: R6
+    run({0xd9, 0x36, 0x00, 0x40}); // fnstenv [4000h]
+    run({0xdb, 0xe3});             // fninit: TOP 0, all empty, R6 and R7 as they were
+    run({0xd9, 0x26, 0x00, 0x40}); // fldenv [4000h]
+    run({0xdd, 0x1e, 0x20, 0x50}); // fstp qword: R6
+    EXPECT_EQ(m.load<double>(0x5020), 1.0);
+    run({0xdd, 0x1e, 0x20, 0x50}); // R7
+    EXPECT_DOUBLE_EQ(m.load<double>(0x5020), M_PI);
+}
+
+TEST_F(X87, ComparisonsIntoFlagsClearTheOthers) {
+    run({0xd9, 0xe8}); // fld1
+    m.cpu.rflags |= eflags::kArithmetic;
+    run({0xdb, 0xf0}); // fcomi st0
+    EXPECT_EQ(m.cpu.rflags & eflags::kArithmetic, eflags::kZf);
+}
+
+TEST_F(X87, PackedDecimalOfNegativeZeroKeepsItsSign) {
+    run({0xd9, 0xee});             // fldz
+    run({0xd9, 0xe0});             // fchs
+    run({0xdf, 0x36, 0x10, 0x50}); // fbstp
+    EXPECT_EQ(m.load<u64>(0x5010), 0u);
+    EXPECT_EQ(m.load<u16>(0x5018), 0x8000);
+}
+
 TEST_F(X87, PendingExceptionIsMathFaultAtTheNextWaitingInstruction) {
     m.cpu.cr0 |= cr0::kNe;
     m.store<u16>(0x5000, 0x37b); // divide by zero unmasked
@@ -127,20 +154,6 @@ TEST_F(X87, PendingExceptionIsMathFaultAtTheNextWaitingInstruction) {
     run({0xdb, 0xe2}); // fnclex
     run({0x9b});
     EXPECT_EQ(m.cpu.rip, at);
-}
-
-TEST_F(X87, WithoutNeTheProcessorWaitsForTheBoard) {
-    m.store<u16>(0x5000, 0x37b);
-    run({0xd9, 0x2e, 0x00, 0x50});
-    run({0xd9, 0xe8});
-    run({0xd9, 0xee});
-    run({0xde, 0xf9});
-    const u32 waiting = at;
-    run({0xd9, 0xe8});
-    EXPECT_EQ(m.cpu.rip, waiting);
-    EXPECT_TRUE(m.interpreter.ferr);
-    run({0xdb, 0xe2});
-    EXPECT_FALSE(m.interpreter.ferr);
 }
 
 TEST_F(X87, NotAvailable) {

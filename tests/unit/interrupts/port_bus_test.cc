@@ -20,7 +20,7 @@ struct PortBusTest : testing::Test {
     void answer(u32 value) {
         ASSERT_EQ(request.phase, PortRequest::Phase::Asked);
         request.phase = PortRequest::Phase::Answered;
-        if (!request.write) request.value = value;
+        if (!request.write) request.set_value(value);
     }
 };
 
@@ -67,7 +67,7 @@ TEST_F(PortBusTest, OtherPortsAskUserlandAndFindTheAnswer) {
     EXPECT_EQ(value, 0x80u);
     EXPECT_EQ(request.phase, PortRequest::Phase::Idle);
     EXPECT_EQ(bus.write(0x1f0, 2, 0xabcd1234), IoStatus::NeedsUserland);
-    EXPECT_EQ(request.value, 0x1234u);
+    EXPECT_EQ(request.value(), 0x1234u);
     answer(0);
     EXPECT_EQ(bus.write(0x1f0, 2, 0xabcd1234), IoStatus::Done);
 }
@@ -85,6 +85,44 @@ TEST_F(PortBusTest, AnswerToAnotherAccessIsDropped) {
     EXPECT_EQ(request.write, 1);
     answer(0);
     EXPECT_EQ(bus.write(0x64, 2, 1), IoStatus::NeedsUserland); // another value is another access
+}
+
+TEST_F(PortBusTest, ABlockIsDoneAsItWasAskedFor) {
+    const u8* data = nullptr;
+    u32 count = 5000;
+    EXPECT_EQ(bus.read_block(0x1f0, 2, count, data), IoStatus::NeedsUserland);
+    EXPECT_EQ(count, PortRequest::kMostBytes / 2);
+    EXPECT_EQ(request.count, count);
+    request.data[0] = 0x5a;
+    request.phase = PortRequest::Phase::Answered;
+    count = 5000;
+    EXPECT_EQ(bus.read_block(0x1f0, 2, count, data), IoStatus::Done);
+    EXPECT_EQ(count, PortRequest::kMostBytes / 2);
+    EXPECT_EQ(data[0], 0x5a);
+    EXPECT_EQ(request.phase, PortRequest::Phase::Idle);
+    EXPECT_EQ(counters.userland, 1u);
+}
+
+TEST_F(PortBusTest, AnAnswerToMoreThanIsWantedIsDropped) {
+    u8* data = nullptr;
+    u32 count = 8;
+    EXPECT_EQ(bus.write_block(0x1f0, 4, count, data), IoStatus::NeedsUserland);
+    EXPECT_EQ(data, request.data);
+    request.phase = PortRequest::Phase::Answered;
+    count = 7;
+    EXPECT_EQ(bus.write_block(0x1f0, 4, count, data), IoStatus::NeedsUserland);
+    EXPECT_EQ(request.count, 7u);
+    request.phase = PortRequest::Phase::Answered;
+    EXPECT_EQ(bus.write(0x1f0, 4, 0), IoStatus::NeedsUserland); // nor is it one for a single access
+    EXPECT_EQ(request.count, 1u);
+}
+
+TEST_F(PortBusTest, WhatIsInTheCoreHasNoBlocks) {
+    EXPECT_TRUE(bus.in_core(true, 0x80, 1));
+    EXPECT_FALSE(bus.in_core(false, 0x80, 1));
+    EXPECT_FALSE(bus.in_core(true, 0x80, 2));
+    EXPECT_TRUE(bus.in_core(false, 0x61, 1));
+    EXPECT_FALSE(bus.in_core(true, 0x1f0, 2));
 }
 
 } // namespace

@@ -87,6 +87,18 @@ TEST(Machine, PortAccessesReachTheDeviceOnceEach) {
     EXPECT_EQ(rig.probe.resets, 1);
 }
 
+TEST(Machine, RepeatedPortAccessesComeInOneExit) {
+    // xor ax,ax; mov es,ax; mov ds,ax; mov di,600h; mov cx,5; mov dx,E0h; rep insb;
+    // mov si,600h; mov cx,5; rep outsb; cli; hlt
+    Rig rig({0x31, 0xc0, 0x8e, 0xc0, 0x8e, 0xd8, 0xbf, 0x00, 0x06, 0xb9, 0x05, 0x00, 0xba, 0xe0,
+             0x00, 0xf3, 0x6c, 0xbe, 0x00, 0x06, 0xb9, 0x05, 0x00, 0xf3, 0x6e, 0xfa, 0xf4});
+    rig.start();
+    ASSERT_TRUE(rig.reaches(MachineState::Halted));
+    EXPECT_EQ(rig.machine->call([&] { return rig.machine->engine().stats().port_userland; }), 2u);
+    rig.stop();
+    EXPECT_EQ(rig.probe.written, (std::vector<std::uint8_t>{1, 2, 3, 4, 5}));
+}
+
 TEST(Machine, HaltedMachineStandsStillUntilResetAndCountsIt) {
     Rig rig(kTalkAndHalt);
     rig.start();

@@ -129,6 +129,22 @@ TEST(AcpiPm, GeneralEventsAndWhatTablesAskAbout) {
     EXPECT_EQ(rig.pm.read(0xaf01, 1), 0u);
 }
 
+TEST(AcpiPm, NobodyAnswersOnTheSmbus) {
+    Rig rig;
+    rig.pm.function().write(0x90, 4, 0x701);
+    EXPECT_NE(rig.pm.ports().rbegin()[1].first, 0x700);
+    rig.pm.function().write(0xd2, 1, 0x09);
+    EXPECT_EQ(rig.pm.ports().rbegin()[1].first, 0x700);
+    EXPECT_EQ(rig.pm.read(0x700, 1), 0u);
+    rig.pm.write(0x704, 1, 0xa1); // an address
+    EXPECT_EQ(rig.pm.read(0x704, 1), 0xa1u);
+    rig.pm.write(0x702, 1, 0x48); // start
+    EXPECT_EQ(rig.pm.read(0x702, 1), 0x08u);
+    EXPECT_EQ(rig.pm.read(0x700, 1), 0x04u);
+    rig.pm.write(0x700, 1, 0x04);
+    EXPECT_EQ(rig.pm.read(0x700, 1), 0u);
+}
+
 TEST(AcpiPm, State) {
     Rig rig, other;
     rig.pm.write(0xb2, 1, 0xf1);
