@@ -51,7 +51,8 @@ void DiskImageFile::check_and_lock(bool exclusive) {
     struct stat info {};
     if (::fstat(fd_, &info) != 0) fail(std::strerror(errno));
     if (S_ISDIR(info.st_mode)) fail("is a directory, not a disk image");
-    if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode)) fail("is neither a regular file nor a block device");
+    if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode))
+        fail("is neither a regular file nor a block device");
     // The superuser may open anything for writing; the owner's wish still counts.
     if (exclusive && !(info.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)))
         fail("is read-only (--snapshot keeps the guest's writes in memory)");

@@ -64,7 +64,7 @@ Tracer::Tracer(World& world, View& view)
       began_tsc_(platform::read_tsc()) {
     interpreter_.cache = &world.instructions;
     ports_.pm_timer = &world.pm_timer;
-    constexpr u32 kRepSliceWithInterruptsOff = 64;
+    constexpr u32 kRepSliceWithInterruptsOff = 32;
     if (platform::kInGuestWorld) interpreter_.rep_slice = kRepSliceWithInterruptsOff;
     update_time();
 }
@@ -246,8 +246,10 @@ const Plan* Tracer::find_plan() {
 }
 
 Verdict Tracer::proceed() {
+    bool repeating = false;
     for (u32 steps = 0;; steps++) {
-        if (steps && steps % kStepsBetweenClockReads == 0) {
+        // A step that leaves the program counter where it is was a slice of a REP: as long as many others.
+        if (repeating || (steps && steps % kStepsBetweenClockReads == 0)) {
             update_time();
             if (world_.clock.at(platform::read_tsc()) - world_.clock.at(began_tsc_) > kMonitorBudgetNs)
                 return leave(HostRequest::Budget);
@@ -276,7 +278,9 @@ Verdict Tracer::proceed() {
             what = plan->stop_class;
         }
         count_emulated(what);
+        const u64 pc = cpu_.rip;
         if (step() == Stepped::Leave) return Verdict::Leave;
+        repeating = cpu_.rip == pc;
     }
 }
 
@@ -294,11 +298,15 @@ void Tracer::run_plan(const Plan& plan) {
     native.verify_stepped = false;
 }
 
+/// While FERR# is asserted only the interpreter runs x87 instructions: natively FNCLEX would end it unseen. A
+/// guest that uses SSE, which the interpreter has not, has CR0.NE set and no use for FERR#.
+bool Tracer::x87_is_interpreted() const { return world_.pic.fpu_error().ferr && !(cpu_.cr4 & cr4::kOsfxsr); }
+
 /// What comes before native code of either side. False: the host world must change the FPU's state first.
 bool Tracer::prepare_native(ShadowSide side) {
-    if (world_.native.fpu_wanted && (cpu_.cr0 & (cr0::kTs | cr0::kEm))) {
-        // The guest has just asked for #NM: the processor's own CR0 must say so, and the world switch loads
-        // that.
+    if (world_.native.fpu_wanted && ((cpu_.cr0 & (cr0::kTs | cr0::kEm)) || x87_is_interpreted())) {
+        // The guest has just asked for #NM, or every x87 instruction shall trap: the processor's own CR0 must
+        // say so, and the world switch loads that.
         world_.native.fpu_wanted = false;
         if (platform::kInGuestWorld) return false;
     }

@@ -50,6 +50,7 @@ private:
     [[nodiscard]] Verdict read_and_proceed(GuestLinear at, ShadowSide side);
     [[nodiscard]] Verdict emulate_and_proceed();
     [[nodiscard]] Verdict leave(HostRequest why);
+    [[nodiscard]] bool x87_is_interpreted() const;
     [[nodiscard]] bool prepare_native(ShadowSide side);
     [[nodiscard]] Verdict resume();
     [[nodiscard]] Verdict resume_user();

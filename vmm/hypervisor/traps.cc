@@ -43,10 +43,13 @@ Verdict Tracer::trap() {
     world_.stats.trap_exception++;
     // The guest world starts without the guest's FPU registers: the first use of them brings them in.
     if (is(frame.vector, Vector::DeviceNotAvailable) && !(cpu_.cr0 & (cr0::kTs | cr0::kEm))) {
+        if (x87_is_interpreted()) return emulate_and_proceed();
         world_.native.fpu_wanted = true;
         return leave(HostRequest::Fpu);
     }
-    if (is(frame.vector, Vector::X87Error) || is(frame.vector, Vector::SimdError)) {
+    // With CR0.NE clear it is FERR# and an interrupt instead, which the interpreter knows.
+    const bool external = is(frame.vector, Vector::X87Error) && !(cpu_.cr0 & cr0::kNe);
+    if (!external && (is(frame.vector, Vector::X87Error) || is(frame.vector, Vector::SimdError))) {
         // Computed by the guest's own FPU state: nothing to find out by executing it again.
         Event event;
         event.vector = static_cast<u8>(frame.vector);

@@ -47,7 +47,7 @@ static void identification(void) {
         }
         report_end();
     }
-    const struct frame end = with(3, cpu_cpuid, 0, 0);
+    const struct frame end = with(0, cpu_cpuid, 0, 0);
     report("vendor", "%x %x %x", end.ebx, end.edx, end.ecx);
     for (u32 ring = 0; ring < 4; ring++) {
         char name[64];

@@ -2,6 +2,7 @@
 // what it finds, and what happens when it finds nothing, as the tracer answers it.
 #pragma once
 
+#include <stdexcept>
 #include <vector>
 
 #include "vmm/mmu/shadow_mmu.hh"
