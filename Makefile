@@ -2,7 +2,7 @@
 # tests/; each can be called without this file.
 #
 #   make            the userland, and the module if this machine has headers of its own kernel
-#   make run        a floppy at its prompt, inside the QEMU test host, in this terminal (IMAGE=... for another one)
+#   make run        Linux from a floppy, inside the QEMU test host, in this terminal (IMAGE=... for another guest)
 #   make test       every test there is; check-unit is the part that takes seconds
 
 SHELL := /bin/bash
@@ -61,7 +61,7 @@ module-test-host:
 
 # What `make run` and the short tests need; the others are made when asked for: `make build/guests/NAME.img`, or all of
 # them by `make all-guests`. Each recipe keeps what it fetched or compiled in build/guests/cache. See docs/guests.md.
-guests: build/guests/grub-floppy.img build/guests/pm_loop.img
+guests: build/guests/grub-floppy.img build/guests/pm_loop.img build/guests/linux-floppy.img build/guests/data-disk.img
 
 all-guests: guests $(GUESTS:%=build/guests/%)
 
@@ -118,7 +118,7 @@ run: deps userland module-test-host $(filter build/%,$(IMAGE) $(foreach medium,$
 
 # --- testing ---
 
-test: deps
+test: deps guests
 	@tests/run-all
 
 check-unit:

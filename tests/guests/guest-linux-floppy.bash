@@ -1,6 +1,7 @@
 # Linux 6.1 from a 2.88 MB floppy: its shell, the second floppy and the hard disk read and written, power-off.
 image=build/guests/linux-floppy.img
 media=(--fdb=build/guests/data-floppy.img --hda=build/guests/data-disk.img)
+limit=120
 actions=(wait-for "btvm linux floppy" wait-last "floppy:/#")
 # shell NAME COMMAND: types it and captures the screen after it. The mark at the end cannot be mistaken for what is typed.
 marks=0

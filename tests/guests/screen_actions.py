@@ -49,12 +49,16 @@ class Mistake(Exception):
 
 
 def wait(guest, done, what, limit):
-    """Looks at the screen until done(lines) holds."""
-    end = time.monotonic() + limit
-    while not done(lines := guest.screen()):
-        if time.monotonic() > end:
+    """Looks at the screen until done(lines) holds. Where looking takes long, the guest gets more time in between."""
+    begin = time.monotonic()
+    while True:
+        looked = time.monotonic()
+        if done(lines := guest.screen()):
+            return
+        now = time.monotonic()
+        if now > begin + limit:
             raise Missed(f"no {what} within {limit:g} s; the screen:\n" + "\n".join(lines))
-        time.sleep(0.1)
+        time.sleep(min(1, max(0.1, 4 * (now - looked))))
 
 
 def wait_end(guest, limit):

@@ -29,7 +29,7 @@ TEST(DiskImage, BadImagesAreRefusedWithAReason) {
     const TemporaryDisk missing, odd(3), empty(0);
     EXPECT_TRUE(contains(refusal(missing.path()), "No such file"));
     EXPECT_TRUE(contains(refusal("/"), "directory"));
-    EXPECT_TRUE(contains(refusal("/dev/null"), "not a regular file"));
+    EXPECT_TRUE(contains(refusal("/dev/null"), "neither a regular file nor a block device"));
     EXPECT_TRUE(contains(refusal(empty.path()), "empty"));
     std::filesystem::resize_file(odd.path(), 1000);
     EXPECT_TRUE(contains(refusal(odd.path()), "1000 bytes are no whole number of sectors"));

@@ -47,7 +47,7 @@ TEST(StatusLine, IsAsWideAsTheTerminal) {
     EXPECT_TRUE(
         has(status_line(40, {"dos", "kernel", "Ctrl-]", "what went wrong"}, status()), "what went wrong"));
     // Drives and LEDs give way first.
-    const std::string both = status_line(48, {"dos", "kernel", "Ctrl-]", "what went wrong"}, status());
+    const std::string both = status_line(45, {"dos", "kernel", "Ctrl-]", "what went wrong"}, status());
     EXPECT_TRUE(has(both, "what went wrong") && has(both, "Ctrl-]: menu") && !has(both, "A:")) << both;
 }
 

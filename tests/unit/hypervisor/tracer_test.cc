@@ -75,7 +75,7 @@ TEST(Tracer, AnInterruptIsDeliveredAfterSti) {
 }
 
 TEST(Tracer, AnInterruptWaitsForTheAnsweredPortAccess) {
-    constexpr u8 kOut[] = {0xfb, 0x90, 0xe6, 0xf0, 0xf4}; // sti; nop; out f0h, al; hlt
+    constexpr u8 kOut[] = {0xfb, 0x90, 0xe6, 0xe0, 0xf4}; // sti; nop; out e0h, al; hlt
     SimulatedWorld traced(4);
     traced.start(kOut);
     World& world = traced.world();

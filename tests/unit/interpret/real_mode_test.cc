@@ -168,6 +168,7 @@ TEST_F(RealMode, StringPorts) {
     cpu.gpr[Rdi] = 0x4000;
     cpu.gpr[Rcx] = 3;
     inputs = {0x1111, 0x2222, 0x3333};
+    interpreter.port_block = 0;
     ASSERT_EQ(step(), StepStatus::Completed);
     EXPECT_EQ(cpu.gpr[Rcx], 2u) << "an instruction boundary after each element that userland gave";
     EXPECT_EQ(cpu.rip, kAt);
@@ -190,6 +191,8 @@ TEST_F(RealMode, RepInsIntoAFaultReadsNoPort) {
     cpu.gpr[Rdi] = 0xfffd;
     cpu.gpr[Rcx] = 3;
     inputs = {0x1111, 0x2222, 0x3333};
+    ASSERT_EQ(step(), StepStatus::Completed);
+    EXPECT_EQ(cpu.gpr[Rcx], 2u);
     ASSERT_EQ(step(), StepStatus::Completed);
     EXPECT_EQ(vector(), 13);
     EXPECT_EQ(cpu.gpr[Rcx], 2u);
