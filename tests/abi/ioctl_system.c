@@ -34,6 +34,7 @@ static const struct {
 	{ "RESET", BTVM_RESET, 4 },
 	{ "NMI", BTVM_NMI, 4 },
 	{ "SET_A20", BTVM_SET_A20, 4 },
+	{ "SET_PM_TIMER", BTVM_SET_PM_TIMER, 4 },
 	{ "GET_STATS", BTVM_GET_STATS, 4 },
 	{ "GET_TRACE", BTVM_GET_TRACE, 4 },
 };
