@@ -1,5 +1,5 @@
 // The walk of the guest's own page tables: guest-linear to guest-physical as the guest's CR0, CR3, CR4 and
-// EFER say (SDM Vol. 3A chapter 4). Used for every interpreted access and, later, to fill shadow page tables.
+// EFER say (SDM Vol. 3A chapter 4). Used for every interpreted access and to fill shadow page tables.
 #pragma once
 
 #include "vmm/cpu/state.hh"

@@ -27,9 +27,6 @@ void enter_user(World& world, View& view, u64 extra_flags);
 /// loaded are rebuilt from the descriptors it loaded.
 void leave_native(World& world, View& view);
 
-/// Whether the tracer may run the next instruction natively.
-[[nodiscard]] inline bool eligible(const CpuState& cpu) { return way(cpu) == Way::Trace; }
-
 /// Takes the registers of guest kernel code out of the trap frame.
 void load_registers(CpuState& cpu, const btvm_trap_frame& frame);
 /// Puts them there for ring 3. `extra_flags`: RF or TF.
