@@ -61,6 +61,8 @@ struct NativeState {
     native::Way way{}; ///< How the guest runs natively, or ran last.
     /// What DS, ES, FS and GS hold at ring 3 while the user tables are in force.
     Segment loaded[4]{};
+    /// What the guest's segments in our own descriptor table stand for (way Trace).
+    Segment stored[kSegRegCount]{};
     u64 plan_offset{}; ///< Of the plan in use, from the World's first byte: in the plan cache, or `fresh`.
     Plan fresh{};      ///< The last plan made.
     bool plan_valid{}; ///< The plan covers cpu.rip and the debug registers hold it.
@@ -96,6 +98,7 @@ struct World {
 
     TraceRing trace{};
     InstructionCache instructions{};
+    TranslationCache translations{};
     CodeCache code{};
     PlanCache plans{};
 };

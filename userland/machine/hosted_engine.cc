@@ -23,12 +23,13 @@ HostedEngine::HostedEngine(PhysicalMemory& memory, const EngineConfig& config)
         slot.read_only = region.read_only;
     }
     ports_.pm_timer = &pm_timer_;
+    interpreter_.translations = &translations_;
     reset();
 }
 
 void HostedEngine::reset() {
     btvm::reset(cpu_);
-    cpu_.a20_mask_off = 0;
+    set_a20(true);
     pic_.reset();
     pit_.reset(static_cast<u64>(clock_.now().count()));
     pm_timer_ = {};
@@ -106,7 +107,8 @@ EngineExit HostedEngine::run(GuestTime deadline) {
             status = slice();
         }
         switch (status) {
-        case StepStatus::Completed: break;
+        case StepStatus::Completed:
+        case StepStatus::NeedsFpu: break; // the latter is never asked for
         case StepStatus::Halted: halts_++; break;
         case StepStatus::Io: return io_exit();
         case StepStatus::Shutdown: return leave(EngineExit::Reason::Shutdown, BTVM_EXIT_SHUTDOWN);

@@ -28,7 +28,10 @@ public:
     void kick() override;
     void set_irq(unsigned line, bool level) override { pic_.set_irq(line, level); }
     void nmi() override { cpu_.nmi_pending = 1; }
-    void set_a20(bool enabled) override { cpu_.a20_mask_off = !enabled; }
+    void set_a20(bool enabled) override {
+        cpu_.a20_mask_off = !enabled;
+        translations_.flush();
+    }
     [[nodiscard]] bool a20() const override { return !cpu_.a20_mask_off; }
     void set_pm_timer(std::uint16_t port) override { pm_timer_.port = port; }
     void reset() override;
@@ -71,6 +74,7 @@ private:
     PortCounters port_counters_{};
     PortBus ports_;
     InterpreterCounters counters_{};
+    TranslationCache translations_{};
     Interpreter interpreter_;
 
     FileDescriptor wake_; ///< An eventfd: wakes sleep_until().

@@ -5,8 +5,13 @@
 namespace btvm {
 
 bool CodeTranslation::walk(u64 page, u64& frame) const {
-    GuestWalk walk;
     const PageAccess fetch{.write = false, .user = false, .fetch = true};
+    GuestPhysical at;
+    if (known_ && known_->find(static_cast<u32>(page << kPageShift), fetch, at)) {
+        frame = at.frame();
+        return true;
+    }
+    GuestWalk walk;
     if (!guest_walk(*cpu_, *memory_, GuestLinear(page << kPageShift), fetch, WalkMark::No, walk))
         return false;
     frame = walk.address.frame();

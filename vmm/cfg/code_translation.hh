@@ -3,6 +3,7 @@
 
 #include "vmm/cpu/state.hh"
 #include "vmm/memory/guest_memory.hh"
+#include "vmm/mmu/translation_cache.hh"
 
 namespace btvm {
 
@@ -11,8 +12,9 @@ namespace btvm {
 class CodeTranslation {
 public:
     /// As the processor in `cpu` translates at this moment.
-    CodeTranslation(const CpuState& cpu, GuestMemory& memory)
-        : cpu_(cpu.paging() ? &cpu : nullptr), memory_(&memory), a20_masked_(cpu.a20_mask_off) {}
+    CodeTranslation(const CpuState& cpu, GuestMemory& memory, const TranslationCache* known = nullptr)
+        : cpu_(cpu.paging() ? &cpu : nullptr), memory_(&memory), known_(known),
+          a20_masked_(cpu.a20_mask_off) {}
     /// Without paging: by identity through address line 20, which is forced to 0 if `a20_masked`.
     constexpr explicit CodeTranslation(bool a20_masked) : a20_masked_(a20_masked) {}
 
@@ -30,6 +32,7 @@ private:
 
     const CpuState* cpu_{}; ///< Null: no paging.
     GuestMemory* memory_{};
+    const TranslationCache* known_{}; ///< Looked into first, if there is one.
     bool a20_masked_;
 };
 

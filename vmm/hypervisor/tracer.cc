@@ -1,6 +1,7 @@
 #include "vmm/hypervisor/tracer.hh"
 
 #include "vmm/base/platform.hh"
+#include "vmm/decode/fpu_use.hh"
 #include "vmm/mmu/guest_walk.hh"
 #include "vmm/native/native_state.hh"
 #include "vmm/plan/planner.hh"
@@ -17,18 +18,6 @@ constexpr u32 kStepsBetweenClockReads = 16;
 constexpr u32 kMaxOwedTicks = 128;
 
 constexpr u64 linear_pc(const CpuState& cpu) { return (cpu.seg[Cs].base + cpu.rip) & 0xffffffff; }
-
-/// Whether an instruction touches the x87, MMX or vector registers. Errs towards yes.
-constexpr bool uses_fpu(const Instruction& i) {
-    switch (i.map) {
-    case OpcodeMap::OneByte: return (i.opcode & 0xf8) == 0xd8 || i.opcode == 0x9b;
-    case OpcodeMap::Map0f:
-        return (i.opcode >= 0x10 && i.opcode <= 0x17) || (i.opcode >= 0x28 && i.opcode <= 0x2f) ||
-               (i.opcode >= 0x50 && i.opcode <= 0x7f) || i.opcode == 0xae || i.opcode == 0xc2 ||
-               (i.opcode >= 0xc4 && i.opcode <= 0xc6) || i.opcode >= 0xd0;
-    default: return true;
-    }
-}
 
 /// Whether an instruction that begins with this byte has to be decoded to tell: prefixes, 0Fh and the x87
 /// escapes.
@@ -63,6 +52,9 @@ Tracer::Tracer(World& world, View& view)
       interpreter_(world.cpu, view.memory, ports_, world.interpreter_counters),
       began_tsc_(platform::read_tsc()) {
     interpreter_.cache = &world.instructions;
+    interpreter_.translations = &world.translations;
+    interpreter_.no_fpu = platform::kInGuestWorld;
+    world.translations.follow(world.shadow.translation_epoch);
     ports_.pm_timer = &world.pm_timer;
     constexpr u32 kRepSliceWithInterruptsOff = 32;
     if (platform::kInGuestWorld) interpreter_.rep_slice = kRepSliceWithInterruptsOff;
@@ -153,10 +145,6 @@ bool Tracer::next_uses_fpu() const {
 }
 
 Tracer::Stepped Tracer::step() {
-    if (platform::kInGuestWorld && next_uses_fpu()) {
-        world_.request = HostRequest::Interpret;
-        return Stepped::Leave;
-    }
     const u64 pc = linear_pc(cpu_);
     const u64 exceptions_before = world_.interpreter_counters.exceptions;
     const u64 core_ports_before = world_.port_counters.in_core;
@@ -174,6 +162,7 @@ Tracer::Stepped Tracer::step() {
     case StepStatus::Io: world_.request = HostRequest::Io; return Stepped::Leave;
     case StepStatus::Halted: world_.request = HostRequest::Halt; return Stepped::Leave;
     case StepStatus::Shutdown: world_.request = HostRequest::Shutdown; return Stepped::Leave;
+    case StepStatus::NeedsFpu: world_.request = HostRequest::Interpret; return Stepped::Leave;
     }
     return Stepped::Leave;
 }
@@ -268,8 +257,9 @@ Verdict Tracer::proceed() {
         }
         if (world_.native.plan_valid) return resume();
 
-        InstructionClass what = InstructionClass::Plain;
-        if (!cpu_.interrupt_shadow) {
+        if (stopped_at_ == InstructionClass::PointerBranch) resolve_branch();
+        InstructionClass what = stopped_at_;
+        if (what == InstructionClass::Plain && !cpu_.interrupt_shadow) {
             const Plan* plan = find_plan();
             if (!plan->stop_at_pc) {
                 run_plan(*plan);
@@ -277,10 +267,31 @@ Verdict Tracer::proceed() {
             }
             what = plan->stop_class;
         }
+        stopped_at_ = InstructionClass::Plain;
         count_emulated(what);
         const u64 pc = cpu_.rip;
         if (step() == Stepped::Leave) return Verdict::Leave;
         repeating = cpu_.rip == pc;
+    }
+}
+
+/// The branch at cpu_.rip, whose target is in an operand. Does nothing where it faults.
+void Tracer::resolve_branch() {
+    if (cpu_.interrupt_shadow || !interpreter_.pointer_branch()) return;
+    stopped_at_ = InstructionClass::Plain;
+    count_emulated(InstructionClass::PointerBranch);
+    note_written_pages();
+}
+
+/// Notes what stands where the running plan has stopped, if that must be emulated whatever the next plan
+/// says.
+void Tracer::note_stop() {
+    const Plan& plan = running_plan();
+    for (u32 i = 0; i < plan.count; i++) {
+        if (plan.address[i] != cpu_.rip) continue;
+        const InstructionClass cls = plan.cls[i];
+        if (cls == InstructionClass::PointerBranch || cls == InstructionClass::Sensitive) stopped_at_ = cls;
+        return;
     }
 }
 

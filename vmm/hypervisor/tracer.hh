@@ -66,10 +66,12 @@ private:
     void note_violation(Violation violation, u64 pc);
     [[nodiscard]] const Plan& running_plan() const;
     void run_plan(const Plan& plan);
+    void resolve_branch();
+    void note_stop();
     void count_emulated(InstructionClass what);
     void note_written_pages();
     void note_translation_changes();
-    [[nodiscard]] CodeTranslation translation() const { return {cpu_, view_.memory}; }
+    [[nodiscard]] CodeTranslation translation() const { return {cpu_, view_.memory, &world_.translations}; }
     void protect_new_code();
     void note_delivery(u32 vector, u32 error);
 
@@ -79,6 +81,8 @@ private:
     PortBus ports_;
     Interpreter interpreter_;
     u64 began_tsc_;
+    InstructionClass stopped_at_{
+        InstructionClass::Plain}; ///< Known to stand at cpu_.rip, and to be emulated.
 };
 
 } // namespace btvm

@@ -102,6 +102,7 @@ Verdict Tracer::on_debug() {
     const u64 dr6 = view_.context->trap_dr6;
     if ((dr6 & kDr6SingleStep) && (world_.config.flags & BTVM_CONFIG_VERIFY)) return on_single_step();
     if (dr6 & kDr6Breakpoints) world_.stats.trap_breakpoint++;
+    if (world_.native.plan_valid) note_stop();
     world_.native.plan_valid = false;
     return proceed();
 }

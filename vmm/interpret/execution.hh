@@ -21,6 +21,7 @@ struct MemoryRef {
     u32 size{};
     u32 first_bytes{}; ///< How many of `size` lie in the first page.
     bool user{};       ///< Whose access it is, for the accessed and dirty bits.
+    bool marked{};     ///< Those are set already.
     GuestPhysical first{};
     GuestPhysical second{}; ///< The second page, if first_bytes < size.
 };
@@ -47,6 +48,7 @@ public:
         : cpu_(cpu), memory_(memory), ports_(ports), owner_(owner), counters_(counters) {}
 
     [[nodiscard]] StepStatus step();
+    [[nodiscard]] bool pointer_branch();
     [[nodiscard]] StepStatus deliver(const Event& event);
 
 private:
@@ -95,13 +97,18 @@ private:
     [[nodiscard]] bool check_segment(const Segment& s, u32 offset, u32 size, Mode mode, Vector v, u32 error);
     [[nodiscard]] bool resolve(u32 linear, u32 size, Mode mode, bool user, MemoryRef& out);
     [[nodiscard]] bool data_ref(SegReg s, u32 offset, u32 size, Mode mode, MemoryRef& out);
-    [[nodiscard]] bool translate(u32 linear, PageAccess access, GuestPhysical& out) {
-        if (cpu_.paging()) [[unlikely]]
-            return translate_paged(linear, access, out);
-        out = bus_address(cpu_, linear);
-        return true;
+    /// `marked` becomes false if the accessed and dirty bits are still to be set.
+    [[nodiscard]] bool translate(u32 linear, PageAccess access, GuestPhysical& out, bool& marked) {
+        if (!cpu_.paging()) {
+            out = bus_address(cpu_, linear);
+            return true;
+        }
+        if (owner_.translations && owner_.translations->find(linear, access, out)) return true;
+        marked = false;
+        return walk(linear, access, out);
     }
-    [[nodiscard]] bool translate_paged(u32 linear, PageAccess access, GuestPhysical& out);
+    [[nodiscard]] bool walk(u32 linear, PageAccess access, GuestPhysical& out);
+    void mark(u32 linear, PageAccess access);
     void mark_accessed(const MemoryRef& ref, bool write);
     void watch_data(u32 linear, u32 size, bool write);
     void load_bytes(const MemoryRef& ref, void* out);
@@ -302,7 +309,10 @@ private:
     void watch_port(u16 port, unsigned size);
     void watch_range(u32 first, u32 size, unsigned kinds);
     [[nodiscard]] bool invalidate_page();
-    void invalidate_translations() { owner_.translations_changed = true; }
+    void invalidate_translations() {
+        owner_.translations_changed = true;
+        if (owner_.translations) owner_.translations->flush();
+    }
 
     // Floating point (x87.cc, x87_environment.cc, mmx.cc)
     [[nodiscard]] bool x87();

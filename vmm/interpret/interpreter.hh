@@ -9,6 +9,7 @@
 #include "vmm/interpret/instruction_cache.hh"
 #include "vmm/io/port_bus.hh"
 #include "vmm/memory/guest_memory.hh"
+#include "vmm/mmu/translation_cache.hh"
 
 namespace btvm {
 
@@ -16,8 +17,9 @@ enum class StepStatus : u8 {
     Completed, ///< One instruction (or a slice of a REP) is done; faults it raised have been delivered to the
                ///< guest.
     Halted,    ///< HLT is done; cpu.activity is Halted.
-    Io,      ///< A port access needs userland (see PortBus); state unchanged, step again when it is answered.
-    Shutdown ///< Triple fault; cpu.activity is Shutdown.
+    Io, ///< A port access needs userland (see PortBus); state unchanged, step again when it is answered.
+    Shutdown, ///< Triple fault; cpu.activity is Shutdown.
+    NeedsFpu ///< The instruction uses registers that are out of reach (Interpreter::no_fpu); state unchanged.
 };
 
 /// An interrupt or exception to deliver (SDM Vol. 3A chapter 6).
@@ -58,6 +60,11 @@ public:
     /// Where decoded instructions are kept, or null. Its content means nothing to anyone else and is never
     /// saved.
     InstructionCache* cache{};
+    /// Where translations are kept, or null. The interpreter flushes it as the guest flushes its TLB; whoever
+    /// else changes how linear addresses translate does so too.
+    TranslationCache* translations{};
+    /// The x87, MMX and SSE registers are not the guest's: an instruction that uses them is not begun.
+    bool no_fpu{};
     /// Set when the guest has flushed its TLB, or changed how it translates (MOV CR0/CR3/CR4, a task switch).
     /// Whoever keeps shadow tables looks here and clears it.
     bool translations_changed{};
@@ -69,6 +76,11 @@ public:
     /// guest's IDT (or IVT) before this returns, double and triple faults included. Single-step traps
     /// (EFLAGS.TF) and data breakpoints are the guest's own and are delivered too.
     [[nodiscard]] StepStatus step();
+
+    /// The short way for a near branch through an operand on a processor that runs without TF, enabled
+    /// breakpoints or an interrupt shadow. False: it is something else, or would fault; nothing is done,
+    /// step() will tell.
+    [[nodiscard]] bool pointer_branch();
 
     /// Delivers an event at the current instruction boundary: wakes a halted processor, clears the interrupt
     /// shadow.

@@ -22,7 +22,7 @@ bool Execution::check_segment(const Segment& s, u32 offset, u32 size, Mode mode,
     return true;
 }
 
-bool Execution::translate_paged(u32 linear, PageAccess access, GuestPhysical& out) {
+bool Execution::walk(u32 linear, PageAccess access, GuestPhysical& out) {
     GuestWalk walk;
     if (!guest_walk(cpu_, memory_, GuestLinear(linear), access, WalkMark::No, walk)) {
         (void)guest_walk(cpu_, memory_, GuestLinear(linear), access, WalkMark::Yes, walk);
@@ -33,15 +33,25 @@ bool Execution::translate_paged(u32 linear, PageAccess access, GuestPhysical& ou
     return true;
 }
 
+/// Sets the accessed and dirty bits once it is certain that the access happens.
+void Execution::mark(u32 linear, PageAccess access) {
+    GuestWalk walk;
+    // The rights were checked by walk(); a failure here means that the instruction changed its own page
+    // tables between check and use, and then there is nothing to mark.
+    if (!guest_walk(cpu_, memory_, GuestLinear(linear), access, WalkMark::Yes, walk)) return;
+    if (owner_.translations) owner_.translations->keep(linear, access, walk.address);
+}
+
 bool Execution::resolve(u32 linear, u32 size, Mode mode, bool user, MemoryRef& out) {
     const u32 room = static_cast<u32>(kPageSize) - (linear & kPageMask);
     out.linear = linear;
     out.size = size;
     out.user = user;
     out.first_bytes = size < room ? size : room;
+    out.marked = true;
     const PageAccess access{mode == Mode::Write, user, false};
-    if (!translate(linear, access, out.first)) return false;
-    return out.first_bytes == size || translate(linear + room, access, out.second);
+    if (!translate(linear, access, out.first, out.marked)) return false;
+    return out.first_bytes == size || translate(linear + room, access, out.second, out.marked);
 }
 
 bool Execution::data_ref(SegReg s, u32 offset, u32 size, Mode mode, MemoryRef& out) {
@@ -55,20 +65,14 @@ bool Execution::data_ref(SegReg s, u32 offset, u32 size, Mode mode, MemoryRef& o
     return resolve(linear, size, mode, user_access(), out);
 }
 
-/// Sets the accessed and dirty bits once it is certain that the access happens.
 void Execution::mark_accessed(const MemoryRef& ref, bool write) {
-    GuestWalk walk;
     const PageAccess access{write, ref.user, false};
-    // The rights were checked by resolve(); a failure here means that the instruction changed its own page
-    // tables between check and use, and then there is nothing to mark.
-    (void)guest_walk(cpu_, memory_, GuestLinear(ref.linear), access, WalkMark::Yes, walk);
-    if (ref.first_bytes != ref.size)
-        (void)guest_walk(cpu_, memory_, GuestLinear(u32(ref.linear + ref.first_bytes)), access, WalkMark::Yes,
-                         walk);
+    mark(ref.linear, access);
+    if (ref.first_bytes != ref.size) mark(ref.linear + ref.first_bytes, access);
 }
 
 void Execution::load_bytes(const MemoryRef& ref, void* out) {
-    if (cpu_.paging()) [[unlikely]]
+    if (!ref.marked) [[unlikely]]
         mark_accessed(ref, false);
     if (cpu_.dr[7] & 0xff) [[unlikely]]
         watch_data(ref.linear, ref.size, false);
@@ -78,7 +82,7 @@ void Execution::load_bytes(const MemoryRef& ref, void* out) {
 }
 
 void Execution::store_bytes(const MemoryRef& ref, const void* in) {
-    if (cpu_.paging()) [[unlikely]]
+    if (!ref.marked) [[unlikely]]
         mark_accessed(ref, true);
     if (cpu_.dr[7] & 0xff) [[unlikely]]
         watch_data(ref.linear, ref.size, true);

@@ -1,5 +1,6 @@
 // The step: breakpoints, fetch, decode, execute, commit, traps. In this order, as SDM Vol. 3A table 6-2 ranks
 // them.
+#include "vmm/decode/fpu_use.hh"
 #include "vmm/interpret/execution.hh"
 
 namespace btvm {
@@ -14,6 +15,10 @@ constexpr u8 kShadowDebug = 3;
 
 StepStatus Interpreter::step() { return Execution(cpu_, memory_, ports_, *this, counters_).step(); }
 
+bool Interpreter::pointer_branch() {
+    return Execution(cpu_, memory_, ports_, *this, counters_).pointer_branch();
+}
+
 StepStatus Interpreter::deliver(const Event& event) {
     return Execution(cpu_, memory_, ports_, *this, counters_).deliver(event);
 }
@@ -24,8 +29,11 @@ bool Execution::fetch() {
     const u32 ip = static_cast<u32>(cpu_.rip);
     if (ip > cs.limit) return general_protection();
     const u32 linear = static_cast<u32>(cs.base) + ip;
+    const PageAccess access{.write = false, .user = user_access(), .fetch = true};
     GuestPhysical at;
-    if (!translate(linear, PageAccess{false, user_access(), true}, at)) return false;
+    bool marked = true;
+    if (!translate(linear, access, at, marked)) return false;
+    if (!marked) mark(linear, access);
 
     u32 count = static_cast<u32>(kPageSize) - (linear & kPageMask);
     if (count > kMaxInstructionLength) count = kMaxInstructionLength;
@@ -36,11 +44,6 @@ bool Execution::fetch() {
     if (!code) [[unlikely]] {
         memory_.read(at, copy, count);
         code = copy;
-    }
-    if (cpu_.paging()) {
-        GuestWalk walk;
-        (void)guest_walk(cpu_, memory_, GuestLinear(linear), {false, user_access(), true}, WalkMark::Yes,
-                         walk);
     }
     const CodeSize size = cpu_.code32() ? CodeSize::Bits32 : CodeSize::Bits16;
     InstructionCache::Entry* entry = nullptr;
@@ -70,11 +73,9 @@ bool Execution::fetch() {
     u32 more = kMaxInstructionLength - count;
     if (more > room + 1 - count) more = room + 1 - count;
     const u32 next = linear + count;
-    if (!translate(next, PageAccess{false, user_access(), true}, at)) return false;
-    if (cpu_.paging()) {
-        GuestWalk walk;
-        (void)guest_walk(cpu_, memory_, GuestLinear(next), {false, user_access(), true}, WalkMark::Yes, walk);
-    }
+    marked = true;
+    if (!translate(next, access, at, marked)) return false;
+    if (!marked) mark(next, access);
     memory_.read(at, bytes + count, more);
     switch (decode(bytes, count + more, size, in_)) {
     case DecodeStatus::Ok: return true;
@@ -130,12 +131,25 @@ StepStatus Execution::step() {
         !code_breakpoint())
         return raise(fault_);
     if (!fetch()) return raise(fault_);
+    if (owner_.no_fpu && uses_fpu(in_)) return StepStatus::NeedsFpu;
     next_ip_ = static_cast<u32>(cpu_.rip) + in_.length;
     if (!execute()) {
         if (io_) return StepStatus::Io;
         return raise(fault_);
     }
     return finish_traps(single_step);
+}
+
+bool Execution::pointer_branch() {
+    if (!fetch() || in_.cls != InstructionClass::PointerBranch) return false;
+    next_ip_ = static_cast<u32>(cpu_.rip) + in_.length;
+    // What faults has changed nothing: step() finds the fault again, and raises it.
+    if (!execute()) return false;
+    counters_.instructions++;
+    owner_.tsc++;
+    cpu_.rip = next_ip_;
+    cpu_.rflags &= ~u64{eflags::kRf};
+    return true;
 }
 
 /// Commits the instruction pointer and raises the traps that follow an instruction.

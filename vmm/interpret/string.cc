@@ -101,12 +101,12 @@ bool Execution::string_iteration(unsigned size) {
 }
 
 /// Does up to `wanted` iterations of an upward MOVS or STOS at once if nothing can come between them: no
-/// paging, no breakpoints, no wrap, no limit reached, no overlap that a copy would see differently. Returns
-/// how many it did; 0 leaves the work, and any fault, to string_iteration().
+/// end of a page, no breakpoints, no wrap, no limit reached, no overlap that a copy would see differently.
+/// Returns how many it did; 0 leaves the work, and any fault, to string_iteration().
 u32 Execution::bulk_iterations(unsigned size, u32 wanted) {
     const bool moves = (in_.opcode | 1) == 0xa5;
     if (!moves && (in_.opcode | 1) != 0xab) return 0;
-    if (cpu_.paging() || (cpu_.dr[7] & 0xff) || flag(eflags::kDf) || wanted < 2) return 0;
+    if ((cpu_.dr[7] & 0xff) || flag(eflags::kDf) || wanted < 2) return 0;
     if (alignment_checked() || cpu_.a20_mask_off)
         return 0; // with A20 masked, distinct addresses may be the same byte
     u8 buffer[256];
@@ -122,25 +122,34 @@ u32 Execution::bulk_iterations(unsigned size, u32 wanted) {
     };
     fit(di);
     if (moves) fit(si);
+    const Segment& from_segment = cpu_.seg[override_or(Ds)];
+    const Segment& to_segment = cpu_.seg[Es];
+    const u32 to_linear = static_cast<u32>(to_segment.base) + di;
+    const u32 from_linear = static_cast<u32>(from_segment.base) + si;
+    if (cpu_.paging()) {
+        const auto stay_in_page = [&](u32 linear) {
+            const u32 room = (static_cast<u32>(kPageSize) - (linear & kPageMask)) / size;
+            if (room < count) count = room;
+        };
+        stay_in_page(to_linear);
+        if (moves) stay_in_page(from_linear);
+    }
     if (count < 2) return 0;
     const u32 bytes = count * size;
 
     const Event before = fault_;
-    const Segment& from_segment = cpu_.seg[override_or(Ds)];
-    const Segment& to_segment = cpu_.seg[Es];
     if (!check_segment(to_segment, di, bytes, Mode::Write, Vector::GeneralProtection, 0) ||
         (moves && !check_segment(from_segment, si, bytes, Mode::Read, Vector::GeneralProtection, 0))) {
         fault_ = before;
         return 0;
     }
     MemoryRef from, to;
-    const u32 to_linear = static_cast<u32>(to_segment.base) + di;
-    if (!resolve(to_linear, bytes, Mode::Write, false, to)) return 0;
+    if (moves && !resolve(from_linear, bytes, Mode::Read, user_access(), from)) return 0;
+    if (!resolve(to_linear, bytes, Mode::Write, user_access(), to)) return 0;
     if (moves) {
-        const u32 from_linear = static_cast<u32>(from_segment.base) + si;
         // A later element must not be one that an earlier iteration writes.
         if (to_linear - from_linear < bytes) return 0;
-        if (!resolve(from_linear, bytes, Mode::Read, false, from)) return 0;
+        if (cpu_.paging() && to.first.value - from.first.value < bytes) return 0;
         load_bytes(from, buffer);
     } else {
         const u32 value = reg(Rax, size);

@@ -178,6 +178,7 @@ bool Execution::invalidate_page() {
     SegReg segment;
     const u32 offset = effective_offset(segment);
     owner_.page_invalidated = true;
+    if (owner_.translations) owner_.translations->flush();
     owner_.invalidated_linear = static_cast<u32>(cpu_.seg[segment].base) + offset;
     return true;
 }

@@ -45,6 +45,12 @@ void store_data_segment(const CpuState& cpu, btvm_switch_context& context, SegRe
     load_selector(which, selector);
 }
 
+bool same_segments(const Segment (&a)[kSegRegCount], const Segment (&b)[kSegRegCount]) {
+    for (unsigned i = 0; i < kSegRegCount; i++)
+        if (!(a[i] == b[i])) return false;
+    return true;
+}
+
 } // namespace
 
 void load_registers(CpuState& cpu, const btvm_trap_frame& frame) {
@@ -66,7 +72,6 @@ void store_registers(const CpuState& cpu, btvm_trap_frame& frame, u64 extra_flag
 }
 
 void store_segments(const CpuState& cpu, btvm_switch_context& context, bool reload_all) {
-    store_control_registers(cpu, context);
     // CS and SS are loaded by IRET each time.
     set_descriptor(context, BTVM_SEL_GUEST_CS, ring3_descriptor(cpu.seg[Cs]));
     set_descriptor(context, BTVM_SEL_GUEST_SS, ring3_descriptor(cpu.seg[Ss]));
@@ -118,7 +123,12 @@ void enter_kernel(World& world, View& view, const Plan& plan, u64 extra_flags) {
         for (btvm_u64& hidden : context.hidden_part)
             hidden = 0;
     }
-    store_segments(world.cpu, context, from_user_tables);
+    store_control_registers(world.cpu, context);
+    if (from_user_tables || !same_segments(world.native.stored, world.cpu.seg)) {
+        store_segments(world.cpu, context, from_user_tables);
+        for (unsigned i = 0; i < kSegRegCount; i++)
+            world.native.stored[i] = world.cpu.seg[i];
+    }
     store_breakpoints(plan, context);
     store_registers(world.cpu, context.frame, extra_flags);
     world.native.way = Way::Trace;

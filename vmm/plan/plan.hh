@@ -13,7 +13,9 @@ struct Plan {
     u64 pc{};                       ///< Linear: where it starts.
     u64 address[kMaxBreakpoints]{}; ///< Linear, ascending, no two alike.
     CodePages pages{};              ///< What it was made from. It holds while all of them are current.
-    u8 count{};                     ///< Breakpoints. 0 is legal: all paths trap by themselves or never end.
+    /// What stands at each breakpoint; Plain where the plan ends for other reasons.
+    InstructionClass cls[kMaxBreakpoints]{};
+    u8 count{}; ///< Breakpoints. 0 is legal: all paths trap by themselves or never end.
     /// The instruction at `pc` must not run natively, or is a branch whose outcomes have no room: emulate it
     /// by one step of the interpreter (the plan is otherwise empty).
     bool stop_at_pc{};

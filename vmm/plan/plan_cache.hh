@@ -31,8 +31,8 @@ struct PlanKey {
 
 class PlanCache {
 public:
-    static constexpr u32 kSets = 2048;
-    static constexpr u32 kWays = 2;
+    static constexpr u32 kSets = 4096;
+    static constexpr u32 kWays = 4;
 
     PlanCacheCounters counters;
 

@@ -77,11 +77,14 @@ void expand_with_lookahead(PlanSearch& search, u32 breakpoints) {
     }
 }
 
-void add_sorted(Plan& plan, u64 address) {
+void add_sorted(Plan& plan, const PointOfInterest& point) {
     u32 at = plan.count++;
-    for (; at > 0 && plan.address[at - 1] > address; at--)
+    for (; at > 0 && plan.address[at - 1] > point.pc; at--) {
         plan.address[at] = plan.address[at - 1];
-    plan.address[at] = address;
+        plan.cls[at] = plan.cls[at - 1];
+    }
+    plan.address[at] = point.pc;
+    plan.cls[at] = point.kind == StopKind::Instruction ? point.cls : InstructionClass::Plain;
 }
 
 } // namespace
@@ -111,7 +114,7 @@ void make_plan(CodeView& code, u64 pc, const PlannerOptions& options, Plan& plan
             return;
         }
         plan.needs_rf |= point.pc == pc;
-        if (!options.leave_one_out || i + 1 < search.frontier_count()) add_sorted(plan, point.pc);
+        if (!options.leave_one_out || i + 1 < search.frontier_count()) add_sorted(plan, point);
     }
 }
 

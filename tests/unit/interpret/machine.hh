@@ -31,6 +31,7 @@ public:
         memory.slots[0].memory = ram.data();
         memory.slots[0].state = page_states.data();
         interpreter.cache = cache.get();
+        interpreter.translations = &translations;
         reset(cpu);
     }
     Machine(const Machine&) = delete;
@@ -47,6 +48,7 @@ public:
     PortBus ports{pic, pit, request, port_counters};
     InterpreterCounters counters;
     Interpreter interpreter{cpu, memory, ports, counters};
+    TranslationCache translations{}; ///< Follows what tests store behind the guest's back, page tables too.
     std::unique_ptr<InstructionCache> cache = std::make_unique<InstructionCache>();
 
     /// What ports read as next (all ones when empty), and what was written to them.
@@ -61,10 +63,12 @@ public:
 
     void put(u32 at, std::initializer_list<u8> bytes) {
         std::memcpy(ram.data() + at, bytes.begin(), bytes.size());
+        translations.flush();
     }
     template <class T>
     void store(u32 at, T value) {
         std::memcpy(ram.data() + at, &value, sizeof value);
+        translations.flush();
     }
     template <class T>
     [[nodiscard]] T load(u32 at) const {

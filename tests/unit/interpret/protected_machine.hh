@@ -72,6 +72,7 @@ public:
         cpu.rip = kCode;
         cpu.rflags = eflags::kFixed1;
         cpu.activity = Activity::Running;
+        translations.flush(); // tests change control registers too
     }
 
     void place(std::span<const u8> bytes, u32 at = kCode) {

@@ -42,9 +42,10 @@ TEST_P(PlanHistory, EveryPlanThatMayRunIsSound) {
         w.put(at, {code_byte(random)});
     const auto plans = std::make_unique<PlanCache>();
 
+    const bool evicting = history.pages > CodeCache::kPages;
     u32 checked = 0, found = 0, stale_running = 0;
     Plan running; // what the guest would be under when the write comes
-    for (u32 step = 0; step < 6000; step++) {
+    for (u32 step = 0, steps = evicting ? 24000 : 6000; step < steps; step++) {
         // A few favourite places, so that the plan cache has something to find.
         const u64 pc = random() % 4 ? (random() % 200) * (size / 200) : random() % size;
         PlanKey key{.pc = pc};
@@ -81,7 +82,6 @@ TEST_P(PlanHistory, EveryPlanThatMayRunIsSound) {
     }
     EXPECT_GT(checked, 2000u);
     EXPECT_GT(found, 100u);
-    const bool evicting = history.pages > CodeCache::kPages;
     EXPECT_TRUE(history.variables || evicting || stale_running > 20) << stale_running;
     EXPECT_TRUE(!evicting || w.cache().counters.evicted > 50) << w.cache().counters.evicted;
     EXPECT_GT(w.cache().counters.spared, 10u);
