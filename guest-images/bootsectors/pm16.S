@@ -16,11 +16,7 @@
 
         .globl  _start
 _start: set_up_real_mode
-        mov     $0x0200 + kSectors, %ax
-        mov     $0x7e00, %bx
-        mov     $0x0002, %cx
-        xor     %dh, %dh
-        int     $0x13
+        read_program kSectors
         jnc     first
         print_text failed
 5:      hlt
@@ -289,8 +285,7 @@ show:   push    %cx
         call    print_al
 3:      loop    show
         print_text done
-idle:   hlt
-        jmp     idle
+        rest
 print_al:
         mov     $0x0e, %ah
         mov     $0x0007, %bx

@@ -12,11 +12,7 @@
         .globl  _start
 _start: set_up_real_mode
         clear_screen
-        mov     $0x0200 + kSectors, %ax # INT 13h, AH=02h: read sectors from cylinder 0, head 0, sector 2
-        mov     $0x7e00, %bx
-        mov     $0x0002, %cx
-        xor     %dh, %dh
-        int     $0x13
+        read_program kSectors
         jc      failed
         enter_protected_mode
         jmp     traced
@@ -54,8 +50,7 @@ finished:
         mov     $name_total, %esi
         mov     %ebp, %eax
         call    show
-idle:   hlt
-        jmp     idle
+        rest
 
 # Conditional branches: a thousand steps of a shift register whose feedback depends on the bit that falls out.
 part_loops:

@@ -18,6 +18,8 @@
 /* The budget is 50 us, looked at after every 16 steps; an emulated host is slower than its clock by a factor of 20 and more. */
 #define MAX_STRETCH_US 4000
 #define MAX_STEPS 2500
+/* Fewer make no median. */
+#define MIN_STRETCHES 8
 #define TRACE_ENTRIES 4096
 
 /* Begins natively, so that a trap takes the monitor to what follows. */
@@ -200,12 +202,14 @@ static void check_shape(const struct shape *shape, uint64_t tsc_per_us)
 	for (i = 0; i < ATTEMPTS; i++) {
 		run_shape(shape, true, &stretches, &stats);
 		us = stretches.median_tsc / tsc_per_us;
-		if (stretches.count && us <= MAX_STRETCH_US)
+		if (stretches.count >= MIN_STRETCHES && us <= MAX_STRETCH_US)
 			break;
 	}
 	ktap_diag("%s: %u stretches, median %u us and %llu steps", shape->name, stretches.count, us,
 		  (unsigned long long)stretches.median_steps);
-	ktap_result(stretches.count && us <= MAX_STRETCH_US && stretches.median_steps <= MAX_STEPS, "the monitor's stretches in %s", shape->name);
+	/* An emulator that got no time for three attempts shows too few; then the steps alone count. */
+	ktap_result(stretches.count && (us <= MAX_STRETCH_US || stretches.count < MIN_STRETCHES) &&
+		    stretches.median_steps <= MAX_STEPS, "the monitor's stretches in %s", shape->name);
 }
 
 int main(void)

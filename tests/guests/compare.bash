@@ -45,7 +45,7 @@ build() {
 
 # reference IMAGE ACTION...: the screens of plain QEMU.
 reference() {
-    tests/guests/qemu-screen --timeout 60 --captures "$work/qemu" "$@" >"$work/log" 2>&1
+    tests/guests/qemu-screen --timeout 300 --captures "$work/qemu" "$@" >"$work/log" 2>&1
     check "the screens of plain QEMU" $? "$work/log"
 }
 
@@ -59,7 +59,7 @@ compare() {
     done
     shift
     rm -rf "$work/btvm"
-    tests/guests/btvm-screen --timeout 120 --captures "$work/btvm" "${options[@]}" "$image" "$@" >"$work/log" 2>&1
+    tests/guests/btvm-screen --timeout 600 --captures "$work/btvm" "${options[@]}" "$image" "$@" >"$work/log" 2>&1
     check "$name: comes to all its screens" $? "$work/log"
     for screen in "$work/btvm"/*; do
         [[ -e $screen ]] || continue
