@@ -134,6 +134,7 @@ enum hrtimer_restart btvm_vcpu_timer_fired(struct hrtimer *timer);
 /* guest_fpu.c */
 void btvm_load_guest_fpu(struct btvm_vcpu *vcpu);
 void btvm_save_guest_fpu(struct btvm_vcpu *vcpu);
+u32 btvm_mxcsr_mask(void);
 
 /* main.c */
 extern u64 btvm_ns_per_tsc_32;

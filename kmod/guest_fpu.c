@@ -23,7 +23,7 @@ void btvm_host_fpu_end(void)
 }
 
 /* The MXCSR bits this processor has: FXSAVE tells, and 0 stands for a default (SDM Vol. 1 11.6.6). */
-static u32 mxcsr_mask(void)
+u32 btvm_mxcsr_mask(void)
 {
 	static u32 mask;
 
@@ -45,7 +45,7 @@ void btvm_load_guest_fpu(struct btvm_vcpu *vcpu)
 	u8 *image = btvm_core_fpu(vcpu->world.state);
 	u32 *mxcsr = (u32 *)(image + FXSAVE_MXCSR);
 
-	*mxcsr &= mxcsr_mask(); /* others fault in FXRSTOR */
+	*mxcsr &= btvm_mxcsr_mask(); /* others fault in FXRSTOR */
 	if (boot_cpu_has(X86_FEATURE_XSAVE)) {
 		const u64 mask = xgetbv(XCR_XFEATURE_ENABLED_MASK) & ~XSAVE_PKRU;
 		u8 *area = vcpu->xsave;

@@ -301,6 +301,9 @@ static int initialise_core(struct btvm_guest_world *world, struct btvm_slot *slo
 		.host_user_tables = (u64)world->user_tables,
 		.monitor_user_tables = world->base + BTVM_AT_USER_TABLES_WRITABLE,
 		.lax_segments = btvm_lax_segments,
+		.cpuid_basic = cpuid_edx(1),
+		.cpuid_extended = cpuid_edx(0x80000001),
+		.mxcsr_mask = btvm_mxcsr_mask(),
 		.shadow_pages = shadow->pages,
 		.slots = core_slots,
 	};

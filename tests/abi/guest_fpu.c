@@ -23,6 +23,14 @@ GUEST_CODE32(vectors, ENABLE_SSE "mov $8, %ecx\n mov $0x8000, %edi\n movd %ecx, 
 	"mov $50, %ecx\n 1: paddd %xmm1, %xmm0\n paddd %xmm2, %xmm0\n in $0x80, %al\n pxor %xmm3, %xmm4\n pxor %xmm3, %xmm4\n"
 	"dec %ecx\n jnz 1b\n"
 	"movdqu %xmm0, (%edi)\n movdqu %xmm4, 16(%edi)\n stmxcsr 32(%edi)\n hlt");
+/*
+ * Kernel code changes itself by a store from an XMM register: the INC ECX at its end becomes INC EDX, twenty times there and
+ * back. The page holds decoded code, so each store is found out and interpreted.
+ */
+GUEST_CODE32(code_by_vector, ENABLE_SSE "xor %ecx, %ecx\n xor %edx, %edx\n mov $20, %ebx\n mov $0x90909042, %eax\n movd %eax, %xmm0\n"
+	"mov $0x90909041, %eax\n movd %eax, %xmm1\n"
+	"1: movd %xmm0, 0x10080\n call 2f\n movd %xmm1, 0x10080\n call 2f\n dec %ebx\n jnz 1b\n hlt\n"
+	".org code_by_vector + 0x80\n 2: inc %ecx\n nop\n nop\n nop\n ret");
 /* CR0.TS comes and goes while the registers are loaded; the handler of #NM (at 100h) counts in EDX and clears it. */
 GUEST_CODE32(task_switched, "finit\n fldpi\n mov $5, %ecx\n 1: mov %cr0, %eax\n or $8, %eax\n mov %eax, %cr0\n fld %st\n faddp\n"
 	"dec %ecx\n jnz 1b\n fstpl 0x8000\n hlt\n .org task_switched + 0x100\n inc %edx\n clts\n iret");
@@ -121,6 +129,21 @@ static void check_values(const char *name, unsigned int flags)
 	guest_destroy(&g);
 }
 
+static void check_code_by_vector(const char *name, unsigned int flags)
+{
+	const struct btvm_config config = { .breakpoints = 4, .flags = flags };
+	struct btvm_regs regs;
+	struct guest g;
+
+	guest_create(&g, &config);
+	start(&g, code_by_vector, code_by_vector_end);
+	guest_run(&g);
+	regs = guest_regs(&g);
+	if (!ktap_result(regs.gpr[1] == 20 && regs.gpr[2] == 20, "%s: code stored from an XMM register is what runs", name))
+		guest_print(&g);
+	guest_destroy(&g);
+}
+
 /* Two guests take turns at every exit, each with values of its own. */
 static void check_two(void)
 {
@@ -173,11 +196,15 @@ static void check_exceptions(const char *name, unsigned int flags)
 
 int main(void)
 {
-	ktap_plan(14);
+	ktap_plan(19);
 	check_fresh();
 	check_values("monitor", 0);
 	check_values("monitor off", BTVM_CONFIG_MONITOR_OFF);
 	check_values("verify", BTVM_CONFIG_VERIFY);
+	check_values("interpreted", BTVM_CONFIG_INTERPRET);
+	check_code_by_vector("monitor", 0);
+	check_code_by_vector("monitor off", BTVM_CONFIG_MONITOR_OFF);
+	check_code_by_vector("interpreted", BTVM_CONFIG_INTERPRET);
 	check_two();
 	check_exceptions("monitor", 0);
 	check_exceptions("monitor off", BTVM_CONFIG_MONITOR_OFF);

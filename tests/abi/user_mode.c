@@ -118,6 +118,18 @@ PIECE("SYSCALL", "syscall");
 PIECE("XGETBV", "xor %ecx, %ecx\n xgetbv");
 PIECE("RDPKRU", "xor %ecx, %ecx\n rdpkru");
 PIECE("SSE without CR4.OSFXSR", "xorps %xmm0, %xmm0");
+PIECE("SSE: arithmetic", "movl $0x40490fdb, (%esi)\n movss (%esi), %xmm1\n movaps %xmm1, %xmm2\n shufps $0, %xmm2, %xmm2\n sqrtps %xmm2, %xmm3\n"
+	"divss %xmm1, %xmm2\n cvttss2si %xmm1, %eax\n comiss %xmm1, %xmm2\n seta %cl\n movups %xmm2, (%esi)\n movaps %xmm3, 16(%esi)\n"
+	"stmxcsr 32(%esi)");
+PIECE("SSE: integers and moves", "movl $0x01020304, (%esi)\n movd (%esi), %xmm0\n pshufd $0, %xmm0, %xmm0\n punpcklbw %xmm0, %xmm0\n"
+	"pshufhw $0x1b, %xmm0, %xmm1\n psrldq $3, %xmm1\n pmovmskb %xmm1, %eax\n pinsrw $5, %esi, %xmm1\n movntdq %xmm1, (%esi)\n"
+	"lea 8(%esi), %edi\n maskmovdqu %xmm0, %xmm1\n movdq2q %xmm1, %mm2\n movq %mm2, 64(%esi)\n emms");
+PIECE("SSE: FXSAVE and FXRSTOR", "fninit\n movd %esi, %xmm5\n fxsave (%esi)\n pxor %xmm5, %xmm5\n fxrstor (%esi)\n movd %xmm5, %eax");
+PIECE("SSE: over a single step", "movd %esi, %xmm1\n pushf\n orl $0x100, (%esp)\n popf\n paddd %xmm1, %xmm1\n nop");
+PIECE("SSE: after MOV SS", "movd %esi, %xmm1\n mov $0x23, %eax\n mov %eax, %ss\n paddd %xmm1, %xmm1\n movups %xmm1, (%esi)");
+PIECE("SSE: where no memory is", "movd %esi, %xmm1\n movups %xmm1, 0x40000000\n movups 0x40000000, %xmm2\n movups %xmm2, (%esi)\n"
+	"paddd 0x40000000, %xmm1\n movaps %xmm1, 16(%esi)");
+PIECE("SSE: CLFLUSH and the fences", "clflush (%esi)\n lfence\n mfence\n sfence\n pause\n movnti %esi, (%esi)");
 PIECE("SGDT", "sgdt (%esi)\n mov (%esi), %eax\n mov 4(%esi), %cx");
 PIECE("SIDT", "sidt (%esi)");
 PIECE("SLDT", "sldt %eax");
@@ -234,9 +246,21 @@ struct outcome {
 	uint8_t ram[GUEST_RAM];
 };
 
+/* The kernel of the pieces named so has set CR4.OSFXSR and OSXMMEXCPT. */
+static void use_sse(struct guest *g)
+{
+	struct btvm_sregs sregs = guest_sregs(g);
+	struct btvm_regs regs = guest_regs(g);
+
+	sregs.cr4 = 0x600;
+	guest_set(g, &sregs, &regs);
+}
+
 static void run_piece(struct guest *g, const struct piece *piece, struct outcome *outcome)
 {
 	start_user(g, piece->code, sizeof(piece->code));
+	if (!strncmp(piece->name, "SSE:", 4))
+		use_sse(g);
 	outcome->exit = guest_run_for(g, 5000);
 	outcome->regs = guest_regs(g);
 	outcome->sregs = guest_sregs(g);

@@ -1,11 +1,15 @@
 #include "vmm/cpu/state.hh"
 
+#include "vmm/cpu/cpuid.hh"
+
 namespace btvm {
 
 void reset(CpuState& cpu) {
     const u64 tsc_offset = cpu.tsc_offset;
     const u8 a20_mask_off = cpu.a20_mask_off;
+    const CpuFeatures features = cpu.features;
     cpu = CpuState{};
+    cpu.features = features;
     cpu.tsc_offset = tsc_offset;
     cpu.a20_mask_off = a20_mask_off;
 
@@ -19,7 +23,7 @@ void reset(CpuState& cpu) {
     cpu.gdtr.limit = 0xffff;
     cpu.idtr.limit = 0x3ff;
     cpu.rip = 0xfff0;
-    cpu.gpr[Rdx] = 0x0611; // family 6, as CPUID leaf 1 tells
+    cpu.gpr[Rdx] = kCpuSignature;
     cpu.dr[6] = 0xffff0ff0;
     cpu.dr[7] = 0x400;
     // FCW = 0040h after RESET (SDM Vol. 3A table 9-1), MXCSR = 1F80h.

@@ -2,6 +2,7 @@
 // read and written by the monitor, the module and the interpreter alike.
 #pragma once
 
+#include "vmm/cpu/features.hh"
 #include "vmm/cpu/registers.hh"
 #include "vmm/cpu/segment.hh"
 
@@ -59,6 +60,8 @@ struct CpuState {
 
     FxsaveArea fpu{};
 
+    CpuFeatures features{}; ///< Constant while the VM lives.
+
     /// Current privilege level as the guest sees it: SS.DPL, as the processor keeps it (0 in real mode, 3 in
     /// v86).
     [[nodiscard]] constexpr u8 cpl() const { return seg[Ss].access.dpl(); }
@@ -74,7 +77,7 @@ struct CpuState {
 };
 
 /// The processor after RESET or INIT (SDM Vol. 3A table 9-1): real mode at F000:FFF0 with CS.base =
-/// FFFF0000h. Keeps nothing but the TSC offset and the A20 line.
+/// FFFF0000h. Keeps nothing but the features, the TSC offset and the A20 line.
 void reset(CpuState& cpu);
 
 } // namespace btvm

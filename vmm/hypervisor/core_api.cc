@@ -81,6 +81,7 @@ void btvm_core_initialise(btvm_world* memory, const btvm_core_layout* layout) {
     world.host.user_tables = pointer<btvm_user_tables>(layout->host_user_tables);
     world.monitor.user_tables = pointer<btvm_user_tables>(layout->monitor_user_tables);
     world.lax_segments = layout->lax_segments != 0;
+    world.cpu.features = CpuFeatures::on(layout->cpuid_basic, layout->cpuid_extended, layout->mxcsr_mask);
     world.shadow.initialise(world.host.shadow, layout->shadow_pages);
     btvm_core_reset(memory);
 }

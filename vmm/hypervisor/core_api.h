@@ -42,7 +42,8 @@ struct btvm_core_layout {
     btvm_u32 shadow_pages;
     btvm_u32 slot_count;
     btvm_u32 lax_segments; /* the processor does not check segments in full */
-    btvm_u32 padding;
+    btvm_u32 cpuid_basic, cpuid_extended; /* EDX of its CPUID leaves 1 and 80000001h */
+    btvm_u32 mxcsr_mask;                  /* the bits its MXCSR has */
     const struct btvm_core_slot* slots;
 };
 

@@ -310,7 +310,7 @@ void Tracer::run_plan(const Plan& plan) {
 }
 
 /// While FERR# is asserted only the interpreter runs x87 instructions: natively FNCLEX would end it unseen. A
-/// guest that uses SSE, which the interpreter has not, has CR0.NE set and no use for FERR#.
+/// guest that uses SSE has CR0.NE set and no use for FERR#.
 bool Tracer::x87_is_interpreted() const { return world_.pic.fpu_error().ferr && !(cpu_.cr4 & cr4::kOsfxsr); }
 
 /// What comes before native code of either side. False: the host world must change the FPU's state first.

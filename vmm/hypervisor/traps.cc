@@ -58,8 +58,9 @@ Verdict Tracer::trap() {
     return emulate_and_proceed();
 }
 
-/// Vector instructions of user code are not the interpreter's: what the processor says of them is true, since
-/// it runs them at the guest's own privilege level. Other instructions may have met one of our limits.
+/// What the processor says of user code's vector instructions is true, since it runs them at the guest's own
+/// privilege level; and some the interpreter does not have (SSE3 and later). Other instructions may have met
+/// one of our limits.
 bool Tracer::faults_for_itself(Vector vector) const {
     return native::from_user(world_) &&
            (vector == Vector::GeneralProtection || vector == Vector::StackFault ||
@@ -159,8 +160,8 @@ Verdict Tracer::on_page_fault() {
     if (write) {
         if (state & page_state::kCode) {
             if (side == ShadowSide::Kernel) return emulate_and_proceed();
-            // User code stores by instructions that the interpreter does not have; and a page that it writes
-            // holds no code of the kernel any more.
+            // User code may store by instructions that the interpreter does not have (SSE3 and later); and a
+            // page that it writes holds no code of the kernel any more.
             world_.stats.code_pages_dropped += world_.code.drop(memory, frame);
         }
         // From here until the guest flushes its TLB its writes to this table need no trap.

@@ -10,6 +10,7 @@
 #include "vmm/cpu/cpuid.hh"
 #include "vmm/interpret/alu.hh"
 #include "vmm/interpret/interpreter.hh"
+#include "vmm/interpret/sse_native.hh"
 #include "vmm/mmu/guest_walk.hh"
 
 namespace btvm {
@@ -318,7 +319,13 @@ private:
     [[nodiscard]] bool x87();
     [[nodiscard]] bool wait();
     [[nodiscard]] bool group_0fae();
+    [[nodiscard]] bool extended_image(Mode mode, MemoryRef& ref);
+    [[nodiscard]] u32 extended_size() const;
+    [[nodiscard]] bool x87_save_extended();
+    [[nodiscard]] bool x87_restore_extended();
+    [[nodiscard]] bool flush_line();
     [[nodiscard]] bool mmx();
+    [[nodiscard]] bool mmx_extension();
     [[nodiscard]] bool x87_pending();
     void x87_release_ferr();
     [[nodiscard]] bool x87_memory();
@@ -326,6 +333,32 @@ private:
     [[nodiscard]] bool x87_store_environment(bool with_registers);
     [[nodiscard]] bool x87_load_environment(bool with_registers);
     void x87_note_pointers(bool memory);
+
+    // SSE and SSE2 (sse.cc, sse_move.cc, sse_shuffle.cc)
+    [[nodiscard]] VectorPrefix vector_prefix() const;
+    [[nodiscard]] u8* xmm(unsigned n);
+    [[nodiscard]] u32 mxcsr() const;
+    void set_mxcsr(u32 v);
+    [[nodiscard]] bool sse_usable();
+    [[nodiscard]] bool vector_ref(u32 size, Mode mode, bool aligned, MemoryRef& out);
+    [[nodiscard]] bool read_xmm_operand(u32 size, bool aligned, u8 (&out)[16]);
+    [[nodiscard]] bool simd_exceptions(u32 raised);
+    [[nodiscard]] bool sse();
+    [[nodiscard]] bool sse_arithmetic(VectorPrefix prefix, u32 size);
+    [[nodiscard]] bool sse_compare_to_mask(VectorPrefix prefix);
+    [[nodiscard]] bool sse_compare_to_flags(VectorPrefix prefix);
+    [[nodiscard]] bool sse_convert_to_integer(VectorPrefix prefix);
+    [[nodiscard]] bool sse_control(bool store);
+    [[nodiscard]] bool sse_move(VectorPrefix prefix);
+    [[nodiscard]] bool sse_move_general();
+    [[nodiscard]] bool sse_move_mmx(bool to_xmm);
+    [[nodiscard]] bool sse_move_registers(VectorPrefix prefix);
+    [[nodiscard]] bool store_masked(const u8* data, const u8* mask, u32 size);
+    [[nodiscard]] bool sse_shuffle(VectorPrefix prefix);
+    [[nodiscard]] bool sse_shift();
+    [[nodiscard]] bool sse_shuffle_integers(VectorPrefix prefix);
+    [[nodiscard]] bool sse_shuffle_floats(bool doubles);
+    [[nodiscard]] bool sse_signs(u32 element_size);
 
     CpuState& cpu_;
     GuestMemory& memory_;

@@ -8,9 +8,10 @@ namespace {
 constexpr u64 kCr0Defined = cr0::kPe | cr0::kMp | cr0::kEm | cr0::kTs | cr0::kEt | cr0::kNe | cr0::kWp |
                             cr0::kAm | cr0::kNw | cr0::kCd | cr0::kPg;
 /// What CPUID offers; any other bit is #GP.
-constexpr u64 kCr4Defined = cr4::kTsd | cr4::kDe | cr4::kPse | cr4::kPae | cr4::kPge | cr4::kPce |
-                            (kCpuFeatures & cpuid_feature::kFxsr ? cr4::kOsfxsr : 0) |
-                            (kCpuFeatures & cpuid_feature::kSse ? cr4::kOsxmmexcpt : 0);
+constexpr u64 cr4_defined(const CpuFeatures& features) {
+    return cr4::kTsd | cr4::kDe | cr4::kPse | cr4::kPae | cr4::kPge | cr4::kPce |
+           (features.fxsr() ? cr4::kOsfxsr : 0) | (features.sse() ? cr4::kOsxmmexcpt : 0);
+}
 /// A change of these makes PAE paging read its PDPTEs anew (SDM Vol. 3A 4.4.1).
 constexpr u64 kCr0Reload = cr0::kPg | cr0::kCd | cr0::kNw;
 constexpr u64 kCr4Reload = cr4::kPae | cr4::kPge | cr4::kPse;
@@ -29,6 +30,7 @@ enum Msr : u32 {
     kMsrEblCrPoweron = 0x2a,
     kMsrBiosUpdateTrigger = 0x79,
     kMsrBiosSignature = 0x8b,
+    kMsrArchCapabilities = 0x10a,
     kMsrSysenterCs = 0x174,
     kMsrSysenterEsp = 0x175,
     kMsrSysenterEip = 0x176,
@@ -37,6 +39,11 @@ enum Msr : u32 {
     kMsrPat = 0x277,
     kMsrEfer = 0xc0000080,
 };
+
+/// IA32_ARCH_CAPABILITIES: RDCL_NO. User code cannot read what its kernel has mapped for itself ("Meltdown"),
+/// for the tables that the processor walks meanwhile (ShadowSide::User) do not have it. Kernels that know
+/// this need no second set of tables for their users.
+constexpr u64 kArchCapabilities = 1;
 
 constexpr u16 kFlatCode = 0xc09b;
 constexpr u16 kFlatData = 0xc093;
@@ -94,7 +101,7 @@ bool Execution::write_cr3(u32 v) {
 }
 
 bool Execution::write_cr4(u32 v) {
-    if (v & ~kCr4Defined) return general_protection();
+    if (v & ~cr4_defined(cpu_.features)) return general_protection();
     if (cpu_.paging() && (v & cr4::kPae) && ((v ^ cpu_.cr4) & kCr4Reload) &&
         !read_pdptes(cpu_, memory_, cpu_.cr3, cpu_.pae_pdpte))
         return general_protection();
@@ -140,7 +147,11 @@ bool Execution::read_msr() {
     case kMsrSysenterEip: value = cpu_.sysenter_eip; break;
     case kMsrMiscEnable: value = cpu_.misc_enable; break;
     case kMsrPat: value = cpu_.pat; break;
-    case kMsrEfer: value = cpu_.efer; break;
+    case kMsrEfer:
+        if (!cpu_.features.nx()) return general_protection();
+        value = cpu_.efer;
+        break;
+    case kMsrArchCapabilities: value = kArchCapabilities; break;
     case kMsrPlatformId:
     case kMsrEblCrPoweron:
     case kMsrBiosSignature:
@@ -173,7 +184,13 @@ bool Execution::write_msr() {
     case kMsrBiosUpdateTrigger:
     case kMsrBiosSignature: return true;
     case kMsrDebugControl: return value ? general_protection() : true;
-    default: return general_protection(); // EFER too: CPUID offers none of its features
+    case kMsrEfer:
+        // Of its features CPUID offers execute-disable at most.
+        if (!cpu_.features.nx() || (value & ~efer::kNxe)) return general_protection();
+        if (value != cpu_.efer) invalidate_translations();
+        cpu_.efer = value;
+        return true;
+    default: return general_protection();
     }
 }
 
@@ -185,7 +202,7 @@ bool Execution::read_tsc() {
 }
 
 void Execution::do_cpuid() {
-    const CpuidResult r = cpuid(reg(Rax, 4), reg(Rcx, 4));
+    const CpuidResult r = cpuid(cpu_.features, reg(Rax, 4), reg(Rcx, 4));
     set_reg(Rax, 4, r.eax);
     set_reg(Rbx, 4, r.ebx);
     set_reg(Rcx, 4, r.ecx);

@@ -17,7 +17,15 @@ bool Execution::execute_two_byte() {
         cpu_.cr0 &= ~cr0::kTs;
         return true;
     case 0x08:
-    case 0x09: return privileged();  // INVD, WBINVD: there is no cache to be seen
+    case 0x09: return privileged(); // INVD, WBINVD: there is no cache to be seen
+    case 0x10 ... 0x17:
+    case 0x28 ... 0x2f:
+    case 0x50 ... 0x5f:
+    case 0x7c:
+    case 0x7d:
+    case 0xc2:
+    case 0xc6:
+    case 0xd0: return sse();
     case 0x18 ... 0x1f: return true; // prefetches and hinting NOPs; their memory operand is not touched
     case 0x20:
     case 0x22: return move_control();
@@ -82,6 +90,12 @@ bool Execution::execute_two_byte() {
     }
     case 0xc0:
     case 0xc1: return exchange_add();
+    case 0xc3: // MOVNTI
+        if (!cpu_.features.sse() || !in_.memory_operand() || vector_prefix() != VectorPrefix::None)
+            return undefined();
+        return write_rm(4, reg(in_.reg(), 4));
+    case 0xc4:
+    case 0xc5: return vector_prefix() == VectorPrefix::None ? mmx_extension() : sse();
     case 0xc7: return compare_exchange8b();
     case 0xc8 ... 0xcf:
         // With a 16-bit operand undefined; processors clear the low word.

@@ -11,7 +11,6 @@ constexpr u32 kFxsaveSize = 512;
 constexpr u32 kFxsaveX87 = 160;    ///< Header and ST registers.
 constexpr u32 kFxsaveXmmEnd = 288; ///< XMM0 to XMM7 follow.
 constexpr u32 kMxcsr = 24;
-constexpr u32 kMxcsrMask = 0xffff;
 
 /// The environment as its seven fields: 2 bytes each in 16-bit form, 4 in 32-bit form.
 struct Environment {
@@ -103,35 +102,73 @@ bool Execution::x87_load_environment(bool with_registers) {
     return true;
 }
 
-/// FXSAVE and FXRSTOR; LDMXCSR, STMXCSR and the fences belong to SSE.
+/// FXSAVE, FXRSTOR, LDMXCSR, STMXCSR, CLFLUSH and the fences.
 bool Execution::group_0fae() {
-    constexpr bool kSse = kCpuFeatures & cpuid_feature::kSse;
-    if (!in_.memory_operand() || in_.reg() > 1) return undefined();
-    if (cpu_.cr0 & (cr0::kEm | cr0::kTs)) return fault(Vector::DeviceNotAvailable);
-    const bool restore = in_.reg() == 1;
+    const unsigned r = in_.reg();
+    if (vector_prefix() != VectorPrefix::None) return undefined();
+    if (!in_.memory_operand()) return cpu_.features.sse() && r >= 5 ? true : undefined(); // fences
+    switch (r) {
+    case 0: return x87_save_extended();
+    case 1: return x87_restore_extended();
+    case 2:
+    case 3: return sse_control(r == 3);
+    case 7: return cpu_.features.clflush() ? flush_line() : undefined();
+    default: return undefined();
+    }
+}
+
+/// CLFLUSH: checked like a read of one byte; there is no cache to be seen.
+bool Execution::flush_line() {
     MemoryRef ref;
-    if (!memory_ref(kFxsaveSize, restore ? Mode::Read : Mode::Write, ref)) return false;
-    if (ref.linear & 15) return general_protection();
+    if (!memory_ref(1, Mode::Read, ref)) return false;
+    u8 byte;
+    load_bytes(ref, &byte);
+    return true;
+}
+
+/// The image that FXSAVE and FXRSTOR work on.
+bool Execution::extended_image(Mode mode, MemoryRef& ref) {
+    if (!cpu_.features.fxsr()) return undefined();
+    if (cpu_.cr0 & (cr0::kEm | cr0::kTs)) return fault(Vector::DeviceNotAvailable);
+    if (!memory_ref(kFxsaveSize, mode, ref)) return false;
+    return !(ref.linear & 15) || general_protection();
+}
+
+/// How much of it is in use: the XMM registers belong to it once the system says that it knows them.
+u32 Execution::extended_size() const {
+    return cpu_.features.sse() && (cpu_.cr4 & cr4::kOsfxsr) ? kFxsaveXmmEnd : kFxsaveX87;
+}
+
+bool Execution::x87_save_extended() {
+    MemoryRef ref;
+    if (!extended_image(Mode::Write, ref)) return false;
     FxsaveArea area;
     load_bytes(ref, area.bytes); // reserved and unused parts keep what memory holds
-    const u32 used = kSse && (cpu_.cr4 & cr4::kOsfxsr) ? kFxsaveXmmEnd : kFxsaveX87;
-    u32 mxcsr;
-    if (restore) {
-        __builtin_memcpy(&mxcsr, area.bytes + kMxcsr, 4);
-        if (kSse && (mxcsr & ~kMxcsrMask)) return general_protection();
-        if (!kSse) __builtin_memcpy(area.bytes + kMxcsr, cpu_.fpu.bytes + kMxcsr, 8);
-        __builtin_memcpy(cpu_.fpu.bytes, area.bytes, used);
-        X87Image image(cpu_.fpu);
-        image.update_summary();
-        image.set_opcode(image.opcode());
-        x87_release_ferr();
+    __builtin_memcpy(area.bytes, cpu_.fpu.bytes, extended_size());
+    const u32 shown[2] = {mxcsr(), cpu_.features.mxcsr_mask};
+    constexpr u32 kNothing[2] = {};
+    __builtin_memcpy(area.bytes + kMxcsr, cpu_.features.sse() ? shown : kNothing, sizeof shown);
+    store_bytes(ref, area.bytes);
+    return true;
+}
+
+bool Execution::x87_restore_extended() {
+    MemoryRef ref;
+    if (!extended_image(Mode::Read, ref)) return false;
+    FxsaveArea area;
+    load_bytes(ref, area.bytes);
+    if (cpu_.features.sse()) {
+        u32 wanted;
+        __builtin_memcpy(&wanted, area.bytes + kMxcsr, 4);
+        if (wanted & ~cpu_.features.mxcsr_mask) return general_protection();
     } else {
-        __builtin_memcpy(&mxcsr, cpu_.fpu.bytes + kMxcsr, 4);
-        __builtin_memcpy(area.bytes, cpu_.fpu.bytes, used);
-        const u32 shown[2] = {kSse ? mxcsr : 0, kSse ? kMxcsrMask : 0};
-        __builtin_memcpy(area.bytes + kMxcsr, shown, sizeof shown);
-        store_bytes(ref, area.bytes);
+        __builtin_memcpy(area.bytes + kMxcsr, cpu_.fpu.bytes + kMxcsr, 8);
     }
+    __builtin_memcpy(cpu_.fpu.bytes, area.bytes, extended_size());
+    X87Image image(cpu_.fpu);
+    image.update_summary();
+    image.set_opcode(image.opcode());
+    x87_release_ferr();
     return true;
 }
 

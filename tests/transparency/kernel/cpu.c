@@ -165,6 +165,17 @@ static void model_specific(void) {
             else
                 report(name, "vector %u,%x", end.vector, end.error);
         }
+    if (extended_features & EXTENDED_NX) {
+        struct frame set = probe_state(0, cpu_wrmsr);
+        set.ecx = 0xc0000080;
+        set.eax = 0x800;
+        set.edx = 0;
+        const u32 vector = run(&set).vector;
+        const struct frame end = with(0, cpu_rdmsr, 0, 0xc0000080);
+        report("efer.nxe", "vector %u reads %x %x", vector == DONE ? 0 : vector, end.edx, end.eax);
+        set.eax = 0;
+        (void)run(&set);
+    }
     report("wrmsr nothing", "vector %u", with(0, cpu_wrmsr, 0, 0x12345678).vector);
     report("wrmsr pat, bad type", "vector %u", with(0, cpu_wrmsr, 2, 0x277).vector);
     report("rdpmc ring 3", "vector %u", with(3, cpu_rdpmc, 0, 0).vector);

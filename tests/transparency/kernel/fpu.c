@@ -23,10 +23,21 @@ SNIPPET(fpu_error, "fninit\npushl $0x37b\nfldcw (%esp)\npop %eax\nfld1\nfldz\nfd
 SNIPPET(fpu_masked, "fninit\nfld1\nfldz\nfdivrp\nfnstsw %ax\nfwait\nfstp %st(0)\nfninit\n" STOP);
 SNIPPET(fpu_compute, "fninit\nfldpi\nfldl2t\nfmulp\nfsqrt\nfstpt fpu_image\n" STOP);
 SNIPPET(fpu_integer, "fninit\nfildl fpu_number\nfildl fpu_number + 4\nfdivrp\nfistpl fpu_image\n" STOP);
+SNIPPET(fpu_sse, "movd %eax, %xmm1\npxor %xmm0, %xmm0\npaddd %xmm1, %xmm0\nmovd %xmm0, %ebx\n" STOP);
+SNIPPET(fpu_stmxcsr, "stmxcsr fpu_image\n" STOP);
+SNIPPET(fpu_paddq, "paddq %mm0, %mm1\nemms\n" STOP);
+SNIPPET(fpu_fences, "lfence\nmfence\nsfence\nclflush fpu_image\nmovnti %eax, fpu_image\n" STOP);
+SNIPPET(fpu_reserved_mxcsr, "push $0x11f80\nldmxcsr (%esp)\npop %eax\n" STOP);
+SNIPPET(fpu_unaligned, "movaps fpu_image + 8, %xmm0\n" STOP);
+// Its exception masked (EAX is MXCSR) or not: a division by zero.
+SNIPPET(fpu_simd_error, "push %eax\nldmxcsr (%esp)\nmovss fpu_one, %xmm0\nxorps %xmm1, %xmm1\n1: divss %xmm1, %xmm0\n"
+                        "stmxcsr (%esp)\npop %ecx\npush $0x1f80\nldmxcsr (%esp)\npop %eax\nmovd %xmm0, %ebx\n" STOP);
 extern u8 fpu_image[], fpu_image2[];
+extern float fpu_one;
+USER_DATA float fpu_one = 1;
 extern int fpu_number[];
-USER_DATA u8 fpu_image[512];
-USER_DATA u8 fpu_image2[512];
+USER_DATA __attribute__((aligned(16))) u8 fpu_image[512];
+USER_DATA __attribute__((aligned(16))) u8 fpu_image2[512];
 USER_DATA int fpu_number[] = {355, 113};
 
 static void control(void) {
@@ -127,6 +138,90 @@ static void errors(void) {
     }
 }
 
+#define CR4_OSFXSR (1u << 9)
+#define CR4_OSXMMEXCPT (1u << 10)
+
+// Who may use the XMM registers: CR0.EM and TS, CR4.OSFXSR.
+static void vector_control(u32 ring) {
+    static const struct {
+        const char *name;
+        const u8 *code;
+    } list[] = {{"paddd xmm", fpu_sse}, {"stmxcsr", fpu_stmxcsr}, {"paddq mm", fpu_paddq}, {"fences", fpu_fences}};
+    for (u32 i = 0; i < COUNT(list); i++) {
+        char name[32];
+        format_text(name, sizeof name, "%s ring %u", list[i].name, ring);
+        report_begin(name);
+        for (u32 bits = 0; bits < 8; bits++) {
+            write_cr4((read_cr4() & ~CR4_OSFXSR) | (bits & 1 ? CR4_OSFXSR : 0));
+            write_cr0((read_cr0() & ~(CR0_TS | CR0_EM)) | (bits & 2 ? CR0_EM : 0) | (bits & 4 ? CR0_TS : 0));
+            const struct frame end = probe(ring, list[i].code);
+            write_cr0(read_cr0() & ~(CR0_TS | CR0_EM));
+            print(" %c%c%c ", bits & 1 ? 'o' : '.', bits & 2 ? 'e' : '.', bits & 4 ? 't' : '.');
+            if (end.vector == DONE)
+                print("-");
+            else
+                print("#%u", end.vector);
+        }
+        report_end();
+    }
+}
+
+static void vector_errors(u32 ring) {
+    char name[64];
+    for (u32 on = 0; on < 2; on++) {
+        write_cr4((read_cr4() & ~CR4_OSXMMEXCPT) | CR4_OSFXSR | (on ? CR4_OSXMMEXCPT : 0));
+        struct frame f = probe_state(ring, fpu_simd_error);
+        f.eax = 0x1d80;
+        const struct frame end = run(&f);
+        format_text(name, sizeof name, "simd error ring %u osxmmexcpt %u", ring, on);
+        if (end.vector == DONE)
+            report(name, "vector none");
+        else
+            report(name, "vector %u eip %d", end.vector, (int)(end.eip - (u32)fpu_simd_error));
+        const u32 usual = 0x1f80;
+        asm volatile("ldmxcsr %0" ::"m"(usual));
+    }
+    struct frame f = probe_state(ring, fpu_simd_error);
+    f.eax = 0x1f80;
+    struct frame end = run(&f);
+    format_text(name, sizeof name, "masked simd error ring %u", ring);
+    report(name, "vector %u mxcsr %x result %x", end.vector == DONE ? 0 : end.vector, end.ecx, end.ebx);
+    end = probe(ring, fpu_reserved_mxcsr);
+    format_text(name, sizeof name, "reserved mxcsr ring %u", ring);
+    report(name, "vector %u", end.vector == DONE ? 0 : end.vector);
+    const u32 usual = 0x1f80;
+    asm volatile("ldmxcsr %0" ::"m"(usual));
+    end = probe(ring, fpu_unaligned);
+    format_text(name, sizeof name, "movaps unaligned ring %u", ring);
+    report(name, "vector %u", end.vector == DONE ? 0 : end.vector);
+}
+
+static void vector_values(u32 ring) {
+    char name[64];
+    struct frame f = probe_state(ring, fpu_sse);
+    f.eax = 0x12345678;
+    struct frame end = run(&f);
+    format_text(name, sizeof name, "xmm value ring %u", ring);
+    report(name, "%x", end.ebx);
+    memset(fpu_image, 0xee, sizeof fpu_image);
+    end = probe(ring, fpu_fxsave_image);
+    format_text(name, sizeof name, "fxsave with sse ring %u", ring);
+    report(name, "mxcsr %x mask %x xmm0 %x beyond %x", *(u32 *)(fpu_image + 24), *(u32 *)(fpu_image + 28),
+           *(u32 *)(fpu_image + 160), *(u32 *)(fpu_image + 480));
+}
+
+static void vectors(void) {
+    if (!(features & FEATURE_SSE)) return;
+    for (u32 ring = 0; ring < 4; ring++) {
+        const u32 before = read_cr4();
+        vector_control(ring);
+        write_cr4(before | CR4_OSFXSR);
+        vector_values(ring);
+        vector_errors(ring);
+        write_cr4(before);
+    }
+}
+
 void group_fpu(void) {
     report_first_pass();
     for (u32 paged = 0; paged < 2; paged++) {
@@ -137,5 +232,6 @@ void group_fpu(void) {
         control();
         images();
         errors();
+        vectors();
     }
 }

@@ -47,11 +47,13 @@ static void name_rights(char *to, u64 entry) {
     *to = 0;
 }
 
+static int nxe;
+
 static void report_rights(u64 pde_rights, u64 pte_rights, int wp) {
     char pde_name[8], pte_name[8], name[64];
     name_rights(pde_name, pde_rights);
     name_rights(pte_name, pte_rights);
-    format_text(name, sizeof name, "%s %s wp%d", pde_name, pte_name, wp);
+    format_text(name, sizeof name, "%s %s wp%d%s", pde_name, pte_name, wp, nxe ? " nxe" : "");
     set_wp(wp);
     report_begin(name);
     for (u32 ring = 0; ring < 4; ring += 3)
@@ -88,9 +90,12 @@ void group_paging_rights_pae(void) {
     report_rights(PTE_P | PTE_W | PTE_U | PTE_NX, PTE_P | PTE_W | PTE_U, 1);
     if (!(extended_features & EXTENDED_NX)) return;
     write_efer(EFER_NXE);
-    report("nxe", "on");
+    nxe = 1;
     all_rights(0, PTE_NX);
-    all_rights(PTE_NX, 0);
+    for (u32 wp = 0; wp < 2; wp++)
+        report_rights(PTE_P | PTE_W | PTE_U | PTE_NX, PTE_P | PTE_W | PTE_U, (int)wp);
+    report_rights(PTE_P | PTE_W | PTE_U, PTE_P | PTE_W | PTE_U, 1);
+    nxe = 0;
     paging_off();
     write_efer(0);
 }

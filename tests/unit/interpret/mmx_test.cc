@@ -54,12 +54,19 @@ TEST_F(Mmx, Availability) {
     run({0x0f, 0x77});
     EXPECT_EQ(m.cpu.rip, 0x6006u);
     m.cpu.cr0 = cr0::kReset;
+    // A processor without SSE, on which the same bytes are undefined.
+    m.cpu.features = CpuFeatures::on(~cpuid_feature::kSse, ~0u, 0xffff);
     run({0x66, 0x0f, 0xfd, 0xc1}); // paddw xmm0, xmm1: SSE2
     EXPECT_EQ(m.cpu.rip, 0x6006u);
     run({0x0f, 0xd4, 0xc1}); // paddq mm0, mm1: SSE2
     EXPECT_EQ(m.cpu.rip, 0x6006u);
     run({0x0f, 0x54, 0xc1}); // andps
     EXPECT_EQ(m.cpu.rip, 0x6006u);
+    run({0x0f, 0xd7, 0xc1}); // pmovmskb eax, mm1
+    EXPECT_EQ(m.cpu.rip, 0x6006u);
+    m.cpu.features = CpuFeatures{};
+    run({0x0f, 0xd4, 0xc1});
+    EXPECT_EQ(m.cpu.rip, at) << "what SSE2 added to MMX needs no CR4.OSFXSR";
 }
 
 TEST_F(Mmx, KeepsTheHostState) {
