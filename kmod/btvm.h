@@ -49,6 +49,7 @@ struct btvm_guest_world {
 	u64 root_physical;
 	unsigned int levels;
 	struct list_head pages; /* struct page.lru */
+	u64 pages_count;
 	u64 base;               /* the monitor's */
 	struct btvm_switch_context *context;
 	btvm_u64 *gdt; /* at the same address in both worlds */
@@ -98,6 +99,8 @@ int btvm_region_check(const struct btvm_userspace_memory_region *region);
 /* `region` is checked. */
 int btvm_slot_pin(struct btvm_slot *slot, const struct btvm_userspace_memory_region *region);
 void btvm_slot_release(struct btvm_slot *slot);
+/* Bytes that are kept about its pages. */
+u64 btvm_slot_overhead(const struct btvm_slot *slot);
 
 /* shadow_area.c; destroying what was not created in full, or at all (all zeroes), is fine. */
 int btvm_shadow_area_create(struct btvm_shadow_area *area, u64 ram_pages);
@@ -107,6 +110,8 @@ void btvm_shadow_area_destroy(struct btvm_shadow_area *area);
 int btvm_guest_world_create(struct btvm_guest_world *world, struct btvm_slot *slots);
 void btvm_guest_world_destroy(struct btvm_guest_world *world);
 void btvm_guest_world_use_monitor(struct btvm_guest_world *world, bool on);
+/* Bytes of memory behind it. */
+u64 btvm_guest_world_size(const struct btvm_guest_world *world);
 
 /* switch.S */
 void btvm_world_switch(struct btvm_switch_context *context);

@@ -31,6 +31,7 @@ static u64 *new_table(struct btvm_guest_world *world)
 	if (!page)
 		return NULL;
 	list_add(&page->lru, &world->pages);
+	world->pages_count++;
 	return page_address(page);
 }
 
@@ -388,6 +389,15 @@ int btvm_guest_world_create(struct btvm_guest_world *world, struct btvm_slot *sl
 fail:
 	btvm_guest_world_destroy(world);
 	return error;
+}
+
+u64 btvm_guest_world_size(const struct btvm_guest_world *world)
+{
+	const struct btvm_shadow_area *shadow = &world->shadow;
+	const u64 tables = BTVM_CONTEXT_SIZE + WORLD_GDT_SIZE + PAGE_ALIGN(sizeof(*world->user_tables));
+
+	return (world->pages_count << PAGE_SHIFT) + tables + btvm_core_world_size() + shadow->pages * PAGE_SIZE +
+	       PAGE_ALIGN(shadow->pages * sizeof(u64)) + shadow->notes_size;
 }
 
 void btvm_guest_world_destroy(struct btvm_guest_world *world)

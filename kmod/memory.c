@@ -97,6 +97,15 @@ free:
 	return error;
 }
 
+u64 btvm_slot_overhead(const struct btvm_slot *slot)
+{
+	const u64 pages = slot->pages_count;
+
+	/* `memory` is a mapping: an entry of the kernel's page tables for each page. */
+	return pages * (sizeof(*slot->pages) + sizeof(pte_t)) + PAGE_ALIGN(pages * sizeof(*slot->state)) +
+	       PAGE_ALIGN(pages * sizeof(*slot->frames)) + PAGE_ALIGN(pages * sizeof(*slot->mappings));
+}
+
 void btvm_slot_release(struct btvm_slot *slot)
 {
 	if (!slot->pages_count)

@@ -12,6 +12,19 @@ void btvm_vcpu_apply_config(struct btvm_vcpu *vcpu, const struct btvm_config *co
 	btvm_guest_world_use_monitor(&vcpu->world, !(config->flags & BTVM_CONFIG_MONITOR_OFF));
 }
 
+#define XSAVE_SIZE 1024
+
+/* What the VM takes of the host's memory, beside the guest's own. None of it grows while the VM lives. */
+static u64 host_memory(const struct btvm_vcpu *vcpu)
+{
+	u64 bytes = btvm_guest_world_size(&vcpu->world) + sizeof(*vcpu->vm) + sizeof(*vcpu) + PAGE_SIZE + XSAVE_SIZE;
+	unsigned int i;
+
+	for (i = 0; i < BTVM_MEMORY_SLOTS; i++)
+		bytes += btvm_slot_overhead(&vcpu->vm->slots[i]);
+	return bytes;
+}
+
 static int get_stats(struct btvm_vcpu *vcpu, struct btvm_stats __user *user)
 {
 	struct btvm_stats stats;
@@ -22,6 +35,7 @@ static int get_stats(struct btvm_vcpu *vcpu, struct btvm_stats __user *user)
 	if (room < 2 * sizeof(u32) || padding)
 		return -EINVAL;
 	btvm_core_get_stats(vcpu->world.state, &stats);
+	stats.host_memory = host_memory(vcpu);
 	room = min_t(u32, room, sizeof(stats));
 	stats.size = room;
 	return copy_to_user(user, &stats, room) ? -EFAULT : 0;
@@ -206,7 +220,7 @@ static struct btvm_vcpu *new_vcpu(struct btvm_vm *vm)
 	INIT_LIST_HEAD(&vcpu->world.pages);
 	vcpu->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	/* A power of two, so that kmalloc aligns it as XRSTOR needs. */
-	vcpu->xsave = kzalloc(1024, GFP_KERNEL_ACCOUNT);
+	vcpu->xsave = kzalloc(XSAVE_SIZE, GFP_KERNEL_ACCOUNT);
 	if (vcpu->run && vcpu->xsave)
 		error = btvm_guest_world_create(&vcpu->world, vm->slots);
 	if (error) {

@@ -66,6 +66,9 @@ struct btvm_irq_level {
 #define BTVM_CONFIG_TRACE (1u << 3)          /* keep the trace ring */
 #define BTVM_CONFIG_INTERPRET (1u << 4)      /* never run guest code natively */
 #define BTVM_CONFIG_LOOKAHEAD (1u << 5)      /* the look-ahead planner instead of the breadth-first one */
+/* Shadow page tables at the guest's TLB flushes (for measurements): */
+#define BTVM_CONFIG_TRACKING_OFF (1u << 6) /* drop all of them, instead of what was made from tables that changed */
+#define BTVM_CONFIG_COMPARE_OFF (1u << 7) /* drop all of a directory that changed, instead of comparing its entries */
 /* For tests of the checks themselves; need CAP_SYS_ADMIN. */
 #define BTVM_CONFIG_TEST_PLANNER_BUG (1u << 16) /* the planner leaves one breakpoint out */
 #define BTVM_CONFIG_TEST_MONITOR_FAULT (1u << 17) /* the monitor faults at its next trap */
@@ -199,6 +202,9 @@ struct btvm_stats {
     __u64 shadow_entries_dropped; /* ... and those that did not */
     __u64 shadow_pages_evicted;   /* taken from another use because the pool was used up */
     __u64 spaces_loaded;          /* changes of address space, or between its kernel and user side */
+    __u64 shadow_pages_peak;      /* the most that were in use at once... */
+    __u64 shadow_pages_limit;     /* ... and that can be */
+    __u64 host_memory; /* bytes that the VM takes of the host's memory, beside its own; constant */
 };
 #define BTVM_GET_STATS _IOWR(BTVM_IOC, 0xa0, struct btvm_stats)
 

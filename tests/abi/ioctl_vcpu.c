@@ -124,6 +124,9 @@ static void check_stats(int vcpu)
 	memset(bytes, 0, sizeof(bytes));
 	stats->size = ~0u;
 	ktap_result(!call(vcpu, BTVM_GET_STATS, stats) && stats->size == sizeof(*stats), "a newer program's larger structure");
+	ktap_result(stats->shadow_pages_limit && stats->shadow_pages_peak <= stats->shadow_pages_limit &&
+			    stats->host_memory > stats->shadow_pages_limit * 4096 && stats->host_memory < 64 << 20,
+		    "the memory beside the guest's is told, and bounded");
 	munmap(page + 4096, 4096);
 	stats = (void *)(page + 4096 - 16);
 	stats->size = sizeof(*stats);
@@ -169,7 +172,7 @@ int main(void)
 	void *constant = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct guest g;
 
-	ktap_plan(28);
+	ktap_plan(29);
 	guest_create(&g, &config);
 	guest_start_flat(&g, halt, sizeof(halt));
 	ktap_result(guest_run(&g) == BTVM_EXIT_HALTED, "the guest runs");

@@ -27,8 +27,8 @@ static void check_pointers(int vm, void *constant)
 static void check_config(int vm)
 {
 	const uint32_t known = BTVM_CONFIG_MONITOR_OFF | BTVM_CONFIG_VERIFY | BTVM_CONFIG_PLAN_CACHE_OFF | BTVM_CONFIG_TRACE |
-			       BTVM_CONFIG_INTERPRET | BTVM_CONFIG_LOOKAHEAD | BTVM_CONFIG_TEST_PLANNER_BUG |
-			       BTVM_CONFIG_TEST_MONITOR_FAULT;
+			       BTVM_CONFIG_INTERPRET | BTVM_CONFIG_LOOKAHEAD | BTVM_CONFIG_TRACKING_OFF |
+			       BTVM_CONFIG_COMPARE_OFF | BTVM_CONFIG_TEST_PLANNER_BUG | BTVM_CONFIG_TEST_MONITOR_FAULT;
 	struct btvm_config config = { .breakpoints = 4 };
 	bool ok = true;
 	unsigned int bit;

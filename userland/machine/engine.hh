@@ -51,8 +51,11 @@ struct EngineConfig {
     bool verify{};           ///< Single-step traced code and check the invariants.
     bool plan_cache{true};
     bool lookahead{}; ///< The look-ahead planner instead of the breadth-first one.
-    bool trace{};     ///< Keep the trace ring.
-    bool interpret{}; ///< Never run guest code natively (kernel engine only).
+    /// Shadow page tables at the guest's TLB flushes: drop only what was made from tables that changed...
+    bool table_tracking{true};
+    bool table_compare{true}; ///< ... and of directories only the entries that did.
+    bool trace{};             ///< Keep the trace ring.
+    bool interpret{};         ///< Never run guest code natively (kernel engine only).
     /// BTVM_CONFIG_TEST_*: for tests of the checks themselves.
     std::uint32_t test_flags{};
 };

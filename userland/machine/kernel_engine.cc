@@ -29,6 +29,8 @@ btvm_config make_config(const EngineConfig& config) {
     if (config.trace) out.flags |= BTVM_CONFIG_TRACE;
     if (config.interpret) out.flags |= BTVM_CONFIG_INTERPRET;
     if (config.lookahead) out.flags |= BTVM_CONFIG_LOOKAHEAD;
+    if (!config.table_tracking) out.flags |= BTVM_CONFIG_TRACKING_OFF;
+    if (!config.table_compare) out.flags |= BTVM_CONFIG_COMPARE_OFF;
     return out;
 }
 

@@ -116,7 +116,7 @@ PcStatus Pc::status() {
 }
 
 btvm_stats Pc::stats() {
-    return machine_->call([this] { return machine_->engine().stats(); });
+    return look([this] { return machine_->engine().stats(); });
 }
 
 std::vector<btvm_trace_entry> Pc::trace(unsigned count) {

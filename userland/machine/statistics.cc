@@ -57,6 +57,9 @@ constexpr Counter kCounters[] = {
     BTVM_COUNTER(shadow_entries_dropped),
     BTVM_COUNTER(shadow_pages_evicted),
     BTVM_COUNTER(spaces_loaded),
+    BTVM_COUNTER(shadow_pages_peak),
+    BTVM_COUNTER(shadow_pages_limit),
+    BTVM_COUNTER(host_memory),
 };
 #undef BTVM_COUNTER
 

@@ -84,6 +84,15 @@ void tell_discarded_writes(const PcStatus& status) {
                 " KiB of writes are lost, as wished");
 }
 
+/// What the machine took of the host's memory beside the guest's own: known for the kernel engine.
+void tell_host_memory(const btvm_stats& stats, unsigned ram_mib) {
+    if (!stats.host_memory) return;
+    const unsigned long long kib = stats.host_memory / 1024;
+    say("host memory beside the guest's " + std::to_string(ram_mib) + " MiB: " + std::to_string(kib) +
+        " KiB, from start to end (of its " + std::to_string(stats.shadow_pages_limit) +
+        " shadow page tables at most " + std::to_string(stats.shadow_pages_peak) + " were in use at once)");
+}
+
 /// What the run came to, with the message that goes with it.
 RunExit judge(Pc& pc, const RunOptions& options, MachineState state, bool asked_to_quit) {
     switch (state) {
@@ -149,6 +158,7 @@ RunExit run(const RunOptions& options) {
     server.reset();
     pc.stop();
     tell_discarded_writes(pc.status());
+    tell_host_memory(pc.stats(), config.ram_mib);
     return exit;
 }
 

@@ -16,6 +16,7 @@ struct RawOptions {
     std::string image, fda, fdb;
     bool snapshot{}, write_protect{}, two_drives{};
     std::string monitor{"on"}, plan_cache{"on"}, planner{"breadth-first"};
+    std::string table_tracking{"on"}, table_compare{"on"};
     std::string engine{"auto"};
     std::array<std::string, kAtaDrives> disks;
     std::string cdrom;
@@ -171,6 +172,16 @@ void add_engine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
         ->option_text("on|off")
         ->check(on_off)
         ->group(group);
+    app.add_option("--table-tracking", raw.table_tracking,
+                   "At the guest's TLB flushes drop what has changed: on (default); off: everything")
+        ->option_text("on|off")
+        ->check(on_off)
+        ->group(group);
+    app.add_option("--table-compare", raw.table_compare,
+                   "Compare changed page directories entry by entry: on (default); off: drop them")
+        ->option_text("on|off")
+        ->check(on_off)
+        ->group(group);
     app.add_flag("-t,--trace", options.pc.engine.trace, "Keep the trace ring")->group(group);
     app.add_option("--trace-file", options.trace_file,
                    "Write the report and trace of a failure to FILE; implies --trace")
@@ -321,6 +332,8 @@ void finish(RunOptions& options, RawOptions& raw) {
     options.pc.engine.monitor = raw.monitor == "on";
     options.pc.engine.lookahead = raw.planner == "lookahead";
     options.pc.engine.plan_cache = raw.plan_cache == "on";
+    options.pc.engine.table_tracking = raw.table_tracking == "on";
+    options.pc.engine.table_compare = raw.table_compare == "on";
     if (!options.trace_file.empty()) options.pc.engine.trace = true;
     if (raw.planner_bug) options.pc.engine.test_flags |= BTVM_CONFIG_TEST_PLANNER_BUG;
     if (raw.monitor_fault) options.pc.engine.test_flags |= BTVM_CONFIG_TEST_MONITOR_FAULT;

@@ -105,6 +105,8 @@ void btvm_core_set_config(btvm_world* w, const btvm_config* config) {
     World& world = world_of(w);
     world.config = *config;
     world.trace.enabled = config->flags & BTVM_CONFIG_TRACE;
+    world.shadow.options = {.no_tracking = (config->flags & BTVM_CONFIG_TRACKING_OFF) != 0,
+                            .no_compare = (config->flags & BTVM_CONFIG_COMPARE_OFF) != 0};
     world.native.plan_valid = false;
     world.plans.flush();
 }
@@ -240,6 +242,8 @@ void btvm_core_get_stats(const btvm_world* w, btvm_stats* out) {
     out->shadow_entries_dropped = shadow.entries_dropped;
     out->shadow_pages_evicted = world.shadow.pages_evicted();
     out->spaces_loaded = shadow.spaces_loaded;
+    out->shadow_pages_peak = world.shadow.pages_peak();
+    out->shadow_pages_limit = world.shadow.pages_limit();
 }
 
 btvm_u32 btvm_core_get_trace(const btvm_world* w, btvm_trace_entry* entries, btvm_u32 count) {

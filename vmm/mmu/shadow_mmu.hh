@@ -73,6 +73,8 @@ public:
     }
 
     [[nodiscard]] u32 pages_in_use() const { return pool_.in_use() + 1; }
+    [[nodiscard]] u32 pages_peak() const { return pool_.counters.peak + 1; }
+    [[nodiscard]] u32 pages_limit() const { return pool_.capacity(); }
     [[nodiscard]] u64 pages_evicted() const { return pool_.counters.evicted; }
 
 private:

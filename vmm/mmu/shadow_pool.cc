@@ -105,6 +105,7 @@ u32 ShadowPool::take(const ShadowView& view, GuestMemory& memory, const ShadowKe
     view.notes[page] = {.key = key, .next = chain, .used = 1, .touched = 1};
     chain = page;
     in_use_++;
+    if (in_use_ > counters.peak) counters.peak = in_use_;
     counters.taken++;
     return page;
 }

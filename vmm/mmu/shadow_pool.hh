@@ -17,6 +17,7 @@ public:
     struct Counters {
         u64 taken{};
         u64 evicted{}; ///< Taken from another use.
+        u32 peak{};    ///< The most in use at once.
     };
     Counters counters{};
 
