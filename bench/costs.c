@@ -115,7 +115,7 @@ int main(void)
 	static const uint8_t cli[] = { 0xfa };               /* traps by itself */
 	static const uint8_t jump[] = { 0x8d, 0x05, 2, 0, 0, 0 }; /* lea: no trap; the loop itself */
 	static const uint8_t pushf_pop[] = { 0x9c, 0x58 };   /* needs a breakpoint */
-	static const uint8_t out[] = { 0xe6, 0xf0 };         /* to userland */
+	static const uint8_t out[] = { 0xe6, 0x80 };         /* to userland */
 	double call[REPEATS], saved[REPEATS], plain[REPEATS], fault[REPEATS], breakpoint[REPEATS], off[REPEATS],
 		world[REPEATS], exit_cost[REPEATS];
 	unsigned int i;
