@@ -126,6 +126,17 @@ PIECE("SSE: integers and moves", "movl $0x01020304, (%esi)\n movd (%esi), %xmm0\
 	"lea 8(%esi), %edi\n maskmovdqu %xmm0, %xmm1\n movdq2q %xmm1, %mm2\n movq %mm2, 64(%esi)\n emms");
 PIECE("SSE: FXSAVE and FXRSTOR", "fninit\n movd %esi, %xmm5\n fxsave (%esi)\n pxor %xmm5, %xmm5\n fxrstor (%esi)\n movd %xmm5, %eax");
 PIECE("SSE: over a single step", "movd %esi, %xmm1\n pushf\n orl $0x100, (%esp)\n popf\n paddd %xmm1, %xmm1\n nop");
+/* INT 85h comes back with TF set. */
+PIECE("TF by IRET", "int $0x85\n inc %eax\n inc %eax");
+PIECE("TF by IRET, over a fault that nobody sees", "int $0x85\n mov 0x70000, %ecx\n inc %eax");
+PIECE("TF by IRET, over PUSHF", "int $0x85\n pushf\n inc %eax");
+PIECE("TF by IRET, over INT", "int $0x85\n int $0x84\n inc %eax\n inc %eax");
+PIECE("TF by IRET, over RDPMC", "int $0x85\n rdpmc\n inc %eax");
+PIECE("TF by IRET, over POPF", "push $0x202\n int $0x85\n popf\n inc %eax\n inc %eax");
+PIECE("TF by IRET, over MOV SS", "mov $0x23, %eax\n int $0x85\n mov %eax, %ss\n inc %eax\n inc %eax");
+PIECE("TF by IRET, over UD2", "int $0x85\n ud2");
+PIECE("TF by IRET, over a far call", "int $0x85\n lcall $0x1b, $" HERE(1f) "\n 1: inc %eax");
+PIECE("TF by IRET, over LES", "movl $0x1000, (%esi)\n movw $0x63, 4(%esi)\n int $0x85\n les (%esi), %eax\n inc %eax");
 PIECE("SSE: after MOV SS", "movd %esi, %xmm1\n mov $0x23, %eax\n mov %eax, %ss\n paddd %xmm1, %xmm1\n movups %xmm1, (%esi)");
 PIECE("SSE: where no memory is", "movd %esi, %xmm1\n movups %xmm1, 0x40000000\n movups 0x40000000, %xmm2\n movups %xmm2, (%esi)\n"
 	"paddd 0x40000000, %xmm1\n movaps %xmm1, 16(%esi)");
@@ -157,6 +168,7 @@ asm(".pushsection .rodata\n .code32\n .globl user_kernel, user_kernel_end\n"
     ".org user_kernel + 0x440\n push %eax\n mov $0x10, %eax\n mov %eax, %es\n pop %eax\n iret\n" /* INT 82h */
     ".org user_kernel + 0x460\n movl $0, %ss:0x20060\n movl $0, %ss:0x20064\n iret\n"     /* INT 83h */
     ".org user_kernel + 0x480\n iret\n"                                                   /* INT 84h */
+    ".org user_kernel + 0x4a0\n orl $0x100, %ss:8(%esp)\n iret\n"                        /* INT 85h */
     "user_kernel_end:\n .code64\n .popsection");
 extern const uint8_t user_kernel[], user_kernel_end[];
 
@@ -201,7 +213,7 @@ static void fill_tables(struct guest *g)
 	for (vector = 0; vector < 32; vector++)
 		set_user_gate(g, vector, KERNEL + 32 * vector, vector == 3 || vector == 4 ? 3 : 0);
 	set_user_gate(g, 0x21, KERNEL + 0x400, 0);
-	for (vector = 0; vector < 5; vector++)
+	for (vector = 0; vector < 6; vector++)
 		set_user_gate(g, 0x80 + vector, KERNEL + 0x400 + 32 * vector, 3);
 }
 

@@ -32,12 +32,13 @@ bool traceable(const CpuState& cpu) {
     return flat_code(cpu.seg[Cs]) && flat_stack(cpu.seg[Ss]) && whole_data_segments(cpu);
 }
 
-/// Ring 3 must behave as CPL 3 would without us: its IOPL and IF are ours. A 16-bit stack is left out, since
+/// Ring 3 must behave as CPL 3 would without us: its IOPL and IF are ours. (TF works as it should: nothing of
+/// ours steps or breaks there.) A 16-bit stack is left out, since
 /// IRET there restores SP alone and ESP's upper half would show the monitor's (SDM Vol. 3A 6.14.3).
 bool direct(const CpuState& cpu, bool lax_segments) {
     const Segment& cs = cpu.seg[Cs];
     const Segment& ss = cpu.seg[Ss];
-    if ((cpu.rflags & (eflags::kTf | eflags::kIf | eflags::kIopl)) != eflags::kIf) return false;
+    if ((cpu.rflags & (eflags::kIf | eflags::kIopl)) != eflags::kIf) return false;
     if ((cs.selector & 3) != 3 || (ss.selector & 3) != 3) return false;
     // The emulator that checks no limits raises no #AC either.
     if (lax_segments && (cpu.rflags & eflags::kAc) && (cpu.cr0 & cr0::kAm)) return false;
@@ -51,10 +52,9 @@ bool direct(const CpuState& cpu, bool lax_segments) {
 Way way(const CpuState& cpu, bool lax_segments) {
     // Only userland can say so (BTVM_SET_SREGS): IRET would fault.
     if (cpu.seg[Cs].null() || cpu.seg[Ss].null()) return Way::Interpret;
-    if (!cpu.protected_mode() || cpu.v86() || (cpu.rflags & eflags::kTf) || (cpu.dr[7] & kDr7Enables))
-        return Way::Interpret;
+    if (!cpu.protected_mode() || cpu.v86() || (cpu.dr[7] & kDr7Enables)) return Way::Interpret;
     switch (cpu.cpl()) {
-    case 0: return traceable(cpu) ? Way::Trace : Way::Interpret;
+    case 0: return traceable(cpu) && !(cpu.rflags & eflags::kTf) ? Way::Trace : Way::Interpret;
     case 3: return direct(cpu, lax_segments) ? Way::Direct : Way::Interpret;
     default: return Way::Interpret;
     }

@@ -28,6 +28,9 @@ TEST_F(WayTest, FlatCodeOfEitherRing) {
     at_ring_0();
     EXPECT_EQ(lax(), Way::Trace);
     EXPECT_EQ(full(), Way::Trace);
+    cpu.rflags |= eflags::kTf;
+    EXPECT_EQ(full(), Way::Interpret) << "the planner's own steps and the guest's do not mix";
+    cpu.rflags &= ~eflags::kTf;
 }
 
 TEST_F(WayTest, ModesThatAreInterpreted) {
@@ -44,13 +47,13 @@ TEST_F(WayTest, ModesThatAreInterpreted) {
 }
 
 TEST_F(WayTest, FlagsThatRing3CannotHave) {
-    for (const u64 flag : {eflags::kTf, u64{1} << eflags::kIoplShift, eflags::kIopl, eflags::kIf}) {
+    for (const u64 flag : {u64{1} << eflags::kIoplShift, eflags::kIopl, eflags::kIf}) {
         const u64 before = cpu.rflags;
         cpu.rflags ^= flag;
         EXPECT_EQ(full(), Way::Interpret) << std::hex << flag;
         cpu.rflags = before;
     }
-    for (const u64 flag : {eflags::kNt, eflags::kId, eflags::kDf, eflags::kAc}) {
+    for (const u64 flag : {eflags::kNt, eflags::kId, eflags::kDf, eflags::kAc, eflags::kTf}) {
         cpu.rflags |= flag;
         EXPECT_EQ(full(), Way::Direct) << std::hex << flag;
     }
