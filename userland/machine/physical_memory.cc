@@ -85,7 +85,7 @@ void PhysicalMemory::lay_out(bool firmware_writable) {
         regions_.push_back(
             {"system BIOS", kMib - bios_low, bios_low, high_ + (kMib - bios_low - kConventionalEnd), true});
     }
-    regions_.push_back({"extended RAM", kMib, ram_mib_ * kMib - kMib, ram_ + kMib, false});
+    if (ram_mib_ > 1) regions_.push_back({"extended RAM", kMib, ram_mib_ * kMib - kMib, ram_ + kMib, false});
     regions_.push_back(
         {"system BIOS at 4 GiB", kFourGib - system_bios_.size(), system_bios_.size(), top_, true});
 }

@@ -29,7 +29,7 @@ struct MemoryConfig {
 
 class PhysicalMemory {
 public:
-    static constexpr unsigned kMinRamMib = 16;
+    static constexpr unsigned kMinRamMib = 1;
     static constexpr unsigned kMaxRamMib = 2048;
     static constexpr std::uint64_t kVideoRomBase = 0xc0000;
     static constexpr std::uint64_t kVideoRomMax = 0x10000;

@@ -47,7 +47,7 @@ std::string parse_memory(std::string& text) {
     else if (!suffix.empty() && suffix != "M" && suffix != "m")
         return "is not a size; give MiB, for example 16, 64M or 1G";
     if (text[0] == '-' || mib < PhysicalMemory::kMinRamMib || mib > PhysicalMemory::kMaxRamMib)
-        return "is out of range: 16 to 2048 MiB";
+        return "is out of range: 1 to 2048 MiB";
     text = std::to_string(mib);
     return {};
 }
@@ -121,7 +121,7 @@ void add_machine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
     app.add_flag("-s,--snapshot", raw.snapshot, "Leave image files alone: writes are lost at the end")
         ->group(group);
     app.add_flag("-w,--write-protect", raw.write_protect, "Write-protect the floppies")->group(group);
-    app.add_option("-m,--memory", options.pc.ram_mib, "Guest memory in MiB, 16 to 2048 (default 16)")
+    app.add_option("-m,--memory", options.pc.ram_mib, "Guest memory in MiB, 1 to 2048 (default 16)")
         ->option_text("SIZE")
         ->transform(CLI::Validator(parse_memory, "", "memory size"))
         ->group(group);

@@ -104,11 +104,22 @@ TEST(PhysicalMemory, WritableFirmwareComesBackAtReset) {
     EXPECT_FALSE(rom.restore_firmware());
 }
 
+TEST(PhysicalMemory, OneMegabyteHasNoExtendedRam) {
+    PhysicalMemory memory({1, pattern(0x20000), {}, true});
+    for (const MemoryRegion& region : memory.regions())
+        EXPECT_GT(region.size, 0u) << region.name; // the engines take no empty region
+    const std::uint8_t written[] = {1};
+    memory.write(0x9ffff, written);
+    memory.write(0x100000, written);
+    EXPECT_EQ(byte_at(memory, 0x9ffff), 1);
+    EXPECT_EQ(byte_at(memory, 0x100000), 0xff);
+}
+
 TEST(PhysicalMemory, BadConfigurationsAreRefused) {
     const auto refused = [](unsigned mib, std::size_t bios, std::size_t video) {
         EXPECT_THROW(PhysicalMemory({mib, pattern(bios), pattern(video), false}), std::runtime_error);
     };
-    refused(15, 0x10000, 0);
+    refused(0, 0x10000, 0);
     refused(2049, 0x10000, 0);
     refused(16, 0x10001, 0);
     refused(16, 0, 0);
