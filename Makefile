@@ -61,7 +61,8 @@ module-test-host:
 
 # What `make run` and the short tests need; the others are made when asked for: `make build/guests/NAME.img`, or all of
 # them by `make all-guests`. Each recipe keeps what it fetched or compiled in build/guests/cache. See docs/guests.md.
-guests: build/guests/grub-floppy.img build/guests/pm_loop.img build/guests/linux-floppy.img build/guests/data-disk.img
+guests: $(addprefix build/guests/,grub-floppy.img pm_loop.img linux-floppy.img linux-floppy-1440.img data-disk.img tools-floppy.img \
+	grub-legacy.img mach-floppy.img floppy-160.img)
 
 all-guests: guests $(GUESTS:%=build/guests/%)
 
