@@ -1,20 +1,21 @@
 // How a device declares its state: once, in describe(), for saving and for loading alike.
 //
+// clang-format off
 //     void Fdc::describe(StateArchive& a) {
 //         a.version(2);
 //         a.field("msr", msr_);
-//         a.field("result", result_, {.below = kResults});          // checked when loading: result_ <
-//         kResults a.field("fifo", fifo_);                                   // std::array or C array: the
-//         length must match a.field("queue", queue_, {.max_count = 16});              // vector, deque,
-//         string: at most 16 elements a.field("due", due_);                                     // GuestTime,
-//         std::optional<GuestTime> a.field("lock", lock_, {.since = 2});                     // not in
-//         version 1: keeps its present value then a.field("seek", seek_, {.present = command_ == Seek}); //
-//         condition on fields declared above a.field("drives", drives_);                               //
-//         array of structs that have describe() themselves a.group("dma", [&](StateArchive& a) {
-//         a.field("channel", channel_); }); a.check(head_ < heads(), "head beyond the medium");       // what
-//         a single field's limits cannot say if (a.loading()) recompute();                             //
-//         what is derived and not saved
+//         a.field("result", result_, {.below = kResults});      // checked when loading: result_ < kResults
+//         a.field("fifo", fifo_);                               // std::array or C array: the length must match
+//         a.field("queue", queue_, {.max_count = 16});          // vector, deque, string: at most 16 elements
+//         a.field("due", due_);                                 // GuestTime, std::optional<GuestTime>
+//         a.field("lock", lock_, {.since = 2});                 // not in version 1: keeps its present value then
+//         a.field("seek", seek_, {.present = command_ == Seek}); // condition on fields declared above
+//         a.field("drives", drives_);                           // array of structs that have describe() themselves
+//         a.group("dma", [&](StateArchive& a) { a.field("channel", channel_); });
+//         a.check(head_ < heads(), "head beyond the medium");   // what a single field's limits cannot say
+//         if (a.loading()) recompute();                         // what is derived and not saved
 //     }
+// clang-format on
 //
 // Scalars are bool, fixed-width integers, enums (as their underlying integer) and GuestTime. A struct is a
 // group if it has a member describe(StateArchive&) or a free describe(StateArchive&, T&) is found next to it.
