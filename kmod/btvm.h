@@ -140,6 +140,7 @@ enum hrtimer_restart btvm_vcpu_timer_fired(struct hrtimer *timer);
 void btvm_load_guest_fpu(struct btvm_vcpu *vcpu);
 void btvm_save_guest_fpu(struct btvm_vcpu *vcpu);
 u32 btvm_mxcsr_mask(void);
+void btvm_probe_fpu(void);
 
 /* main.c */
 extern u64 btvm_ns_per_tsc_32;

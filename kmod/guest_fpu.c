@@ -37,6 +37,72 @@ u32 btvm_mxcsr_mask(void)
 }
 
 /*
+ * On some processors FXSAVE, FXRSTOR and their extended forms leave the pointers to the last x87 instruction and its
+ * operand alone: AMD's without XSAVEERPTR while no exception is pending, QEMU's emulation always. What the host left there
+ * would be the guest's to read with FNSTENV. FNSTENV and FLDENV always move them, on real ones.
+ */
+static bool pointers_stay;
+
+struct x87_environment {
+	u32 control, status, tags; /* the upper halves mean nothing */
+	u32 ip;
+	u16 cs, opcode;
+	u32 dp;
+	u32 ds;
+};
+
+/* Where the FXSAVE image has the same. */
+struct x87_pointers {
+	u16 opcode;
+	u32 ip;
+	u16 cs, padding1;
+	u32 dp;
+	u16 ds, padding2;
+} __packed;
+#define FXSAVE_OPCODE 6
+
+void __init btvm_probe_fpu(void)
+{
+	const struct x87_environment environment = { .control = 0x37f, .tags = 0xffff, .ip = 0x1234 };
+	u8 image[XSAVE_LEGACY_SIZE] __aligned(16) = {};
+
+	kernel_fpu_begin();
+	asm volatile("fninit; fldenv %1; fxsave %0" : "=m"(image) : "m"(environment));
+	kernel_fpu_end();
+	pointers_stay = ((const struct x87_pointers *)(image + FXSAVE_OPCODE))->ip != environment.ip;
+}
+
+static void load_x87_pointers(const u8 *image)
+{
+	const struct x87_pointers *from = (const void *)(image + FXSAVE_OPCODE);
+	const struct x87_environment to = {
+		.control = 0x37f,
+		.tags = 0xffff,
+		.ip = from->ip,
+		.cs = from->cs,
+		.opcode = from->opcode,
+		.dp = from->dp,
+		.ds = from->ds,
+	};
+
+	/* FNINIT clears what was there, for QEMU's FLDENV does not load them either. */
+	asm volatile("fninit; fldenv %0" ::"m"(to));
+}
+
+static void save_x87_pointers(u8 *image)
+{
+	struct x87_pointers *to = (void *)(image + FXSAVE_OPCODE);
+	struct x87_environment from;
+
+	asm volatile("fnstenv %0" : "=m"(from));
+	to->opcode = from.opcode & 0x7ff;
+	to->ip = from.ip;
+	to->cs = from.cs;
+	to->dp = from.dp;
+	to->ds = from.ds;
+}
+
+/*
  * Loads the guest's x87 and SSE registers, and puts everything else that XCR0 names into its initial state: what the host
  * left in the upper halves is not for the guest to read. PKRU stays: both worlds share it.
  */
@@ -46,6 +112,8 @@ void btvm_load_guest_fpu(struct btvm_vcpu *vcpu)
 	u32 *mxcsr = (u32 *)(image + FXSAVE_MXCSR);
 
 	*mxcsr &= btvm_mxcsr_mask(); /* others fault in FXRSTOR */
+	if (pointers_stay)
+		load_x87_pointers(image);
 	if (boot_cpu_has(X86_FEATURE_XSAVE)) {
 		const u64 mask = xgetbv(XCR_XFEATURE_ENABLED_MASK) & ~XSAVE_PKRU;
 		u8 *area = vcpu->xsave;
@@ -64,4 +132,6 @@ void btvm_save_guest_fpu(struct btvm_vcpu *vcpu)
 	u8 *image = btvm_core_fpu(vcpu->world.state);
 
 	asm volatile("fxsave %0" : "=m"(*image)::"memory");
+	if (pointers_stay)
+		save_x87_pointers(image);
 }

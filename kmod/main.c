@@ -123,6 +123,7 @@ static int __init btvm_init(void)
 		return -ENOEXEC;
 	}
 	measure_tsc();
+	btvm_probe_fpu();
 	error = misc_register(&device);
 	if (error)
 		pr_err("btvm: cannot register /dev/btvm: %d\n", error);

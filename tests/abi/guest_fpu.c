@@ -9,7 +9,9 @@
  * Everything there is, as it is found. FXSAVE is at 8000h; the upper halves of the first YMM registers would follow at 8400h,
  * but a guest has no AVX: it ends in the handler of #UD (at 100h).
  */
-GUEST_CODE32(look, ENABLE_SSE "fxsave 0x8000\n hlt");
+GUEST_CODE32(look, ENABLE_SSE "fxsave 0x8000\n fnstenv 0x8200\n hlt");
+/* The pointers to the last x87 instruction, over an exit. */
+GUEST_CODE32(pointers, "fninit\n fldl 0x8000\n in $0x80, %al\n fnstenv 0x8200\n hlt");
 GUEST_CODE32(look_high, "movl $0xe006, %ebx\n vextractf128 $1, %ymm0, 0x8400\n vextractf128 $1, %ymm5, 0x8410\n"
 	"vextractf128 $1, %ymm7, 0x8420\n mov $0x600d, %ebx\n hlt\n .org look_high + 0x100\n hlt");
 /* Sums of 1/1 to 1/n, with a port access (an exit) and a call in each round; the result is at 8000h. */
@@ -92,6 +94,9 @@ static void check_fresh(void)
 	ktap_result(ended && control == 0x40 && !(status & 0xb8ff) && mxcsr == 0x1f80, "control and status are those after RESET");
 	ktap_result(ended && !memcmp(g.ram + 0x8020, zero, 128) && !memcmp(g.ram + 0x80a0, zero, 128),
 		    "x87 and XMM registers hold nothing of the host's");
+	ktap_diag("x87 pointers: %x %x %x %x", *(uint32_t *)(g.ram + 0x820c), *(uint32_t *)(g.ram + 0x8210),
+		  *(uint32_t *)(g.ram + 0x8214), *(uint32_t *)(g.ram + 0x8218));
+	ktap_result(ended && !memcmp(g.ram + 0x820c, zero, 12), "nor do the pointers to the last x87 instruction");
 	start(&g, look_high, look_high_end);
 	memset(g.ram + 0x8400, 0, 0x30);
 	g.run->deadline_ns = ~0ull;
@@ -99,6 +104,24 @@ static void check_fresh(void)
 	(void)!ioctl(g.vcpu, BTVM_RUN, 0);
 	ktap_diag("AVX in the guest: exit %u, ebx %llx", g.run->exit_reason, guest_regs(&g).gpr[3]);
 	ktap_result(guest_regs(&g).gpr[3] == 0xe006 && !memcmp(g.ram + 0x8400, zero, 0x30), "nor do the upper halves of YMM registers");
+	guest_destroy(&g);
+}
+
+static void check_pointers(void)
+{
+	uint32_t ip, dp;
+	struct guest g;
+	int reason;
+
+	guest_create(&g, NULL);
+	start(&g, pointers, pointers_end);
+	reason = run_through(&g);
+	memcpy(&ip, g.ram + 0x820c, 4);
+	memcpy(&dp, g.ram + 0x8214, 4);
+	/* FNINIT is two bytes long. Processors may leave the pointers out altogether. */
+	if (!ktap_result(reason == BTVM_EXIT_HALTED && ((ip == GUEST_CODE + 2 && dp == 0x8000) || (!ip && !dp)),
+			 "the pointers to the last x87 instruction survive exits"))
+		ktap_diag("%x %x", ip, dp);
 	guest_destroy(&g);
 }
 
@@ -196,8 +219,9 @@ static void check_exceptions(const char *name, unsigned int flags)
 
 int main(void)
 {
-	ktap_plan(19);
+	ktap_plan(21);
 	check_fresh();
+	check_pointers();
 	check_values("monitor", 0);
 	check_values("monitor off", BTVM_CONFIG_MONITOR_OFF);
 	check_values("verify", BTVM_CONFIG_VERIFY);
