@@ -28,6 +28,7 @@ await() { # PROCESS SERIAL
 }
 boot_btvm() { # NAME OPTION...
     name=$1; shift; rm -f /run/serial
+    echo "== $name" >&2
     begin=$(seconds)
     btvm-run --headless --snapshot --control /run/btvm.sock --serial file:/run/serial -m $memory "$@" /floppy.img 2>/out/$name.log &
     process=$!
@@ -40,6 +41,7 @@ boot_btvm() { # NAME OPTION...
 }
 boot_qemu() {
     rm -f /run/serial
+    echo "== qemu" >&2
     begin=$(seconds)
     %(qemu)s -nodefaults -no-user-config -display none -M pc -accel tcg -cpu pentium3 -m $memory -vga std -boot a \\
         -L /usr/share/seabios -drive if=floppy,format=raw,snapshot=on,file=/floppy.img -serial file:/run/serial 2>/out/qemu.log &
@@ -83,8 +85,8 @@ def boots(module, settings, with_qemu, seconds=900):
             command += ["--share", f"{VGA_BIOS}:/usr/share/qemu/vgabios-stdvga.bin"]
             script += "boot_qemu\n"
         script += "rmmod btvm\n"
-        done = subprocess.run([*command, "--", "sh", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+        done = subprocess.run([*command, "--", "sh", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                              errors="replace", check=False)
         try:
             return {name: Boot(pathlib.Path(out), name) for name in [*settings, *(["qemu"] if with_qemu else [])]}
         except RuntimeError as error:
