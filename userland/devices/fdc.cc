@@ -206,7 +206,9 @@ void Fdc::run_until(GuestTime now) {
     }
     for (unsigned n = 0; n < kAddressable; n++)
         if ((seeking_ & bit(n)) && seek_due_[n] <= now) finish_seek(n);
-    if (transfer_due_ && *transfer_due_ <= now) step_transfer();
+    // The medium turns on while nobody looks: all sectors that have passed since.
+    while (transfer_due_ && *transfer_due_ <= now)
+        step_transfer();
 }
 
 void Fdc::say(const std::string& text) const {

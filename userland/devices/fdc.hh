@@ -196,6 +196,7 @@ private:
     std::array<std::uint8_t, kAddressable> cylinder_{}; ///< PCN: where the controller believes the heads are.
     std::optional<GuestTime> reset_due_;
     std::optional<GuestTime> transfer_due_;
+    GuestTime stepped_at_{}; ///< When the present step was due. Means nothing between steps.
 
     std::uint8_t specify_[2]{}; ///< SRT and HUT, HLT and ND as last specified.
     bool non_dma_{};

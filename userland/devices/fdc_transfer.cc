@@ -96,6 +96,7 @@ void Fdc::resume_transfer() {
 }
 
 void Fdc::step_transfer() {
+    stepped_at_ = *transfer_due_;
     transfer_due_.reset();
     if (!spinning(transfer_.drive)) return;
     Transfer& t = transfer_;
@@ -338,7 +339,7 @@ void Fdc::buffer_done() {
     case Operation::Format:
         if (!format_sector()) return;
         if (--t.left == 0 || t.terminal_count) return finish_transfer(kNormal);
-        transfer_due_ = after(kSectorTime);
+        transfer_due_ = stepped_at_ + kSectorTime;
         return;
     case Operation::Scan:
         if (scan_met()) return finish_transfer(kNormal);
@@ -357,7 +358,7 @@ void Fdc::next_sector() {
     const bool cylinder_ends = advance_address() && !t.whole_track;
     if (t.terminal_count || (last && !t.whole_track)) return finish_transfer(kNormal);
     if (!last && !cylinder_ends) {
-        transfer_due_ = after(kSectorTime);
+        transfer_due_ = stepped_at_ + kSectorTime;
         return;
     }
     const bool plain_verify = t.operation == Operation::Verify && !counted;

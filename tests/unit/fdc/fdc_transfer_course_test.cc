@@ -43,6 +43,21 @@ TEST_F(FdcTransfer, NonDmaWriteWithFifo) {
     EXPECT_EQ(file.contents()[17 * 512 + 511], static_cast<std::uint8_t>(511 * 5));
 }
 
+TEST_F(FdcTransfer, SectorsPassWhileNobodyLooks) {
+    program_dma(0x46, 0x8000, 9 * 512);
+    command(transfer(0xe6, 0, 0, 0, 1, 18), 0);
+    platform.time += 550us;
+    fdc.run_until(platform.time); // one look, late
+    EXPECT_EQ(in_memory(0x8000 + 4 * 512), pattern_sector(4));
+    EXPECT_NE(in_memory(0x8000 + 5 * 512), pattern_sector(5));
+    EXPECT_FALSE(irq());
+    platform.time += 500us;
+    fdc.run_until(platform.time);
+    EXPECT_TRUE(irq());
+    EXPECT_EQ(result(7), (Bytes{0, 0, 0, 0, 0, 10, 2}));
+    EXPECT_EQ(in_memory(0x8000 + 8 * 512), pattern_sector(8));
+}
+
 TEST_F(FdcTransfer, MaskedDmaChannelIsWaitedForAndThenAnOverrun) {
     program_dma(0x46, 0x8000, 512);
     dma.write(0x0a, 1, 6);
