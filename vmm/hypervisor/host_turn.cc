@@ -8,7 +8,8 @@ namespace btvm {
 
 namespace {
 
-// How long the host interprets before it looks at signals, deadlines and the scheduler: some 100 us.
+// How long the host interprets before it looks at signals and the scheduler: some 100 us, on an emulated
+// machine milliseconds. Userland's deadline is kept more closely: its devices' transfers advance by it.
 constexpr u32 kInterpretedSteps = 1024;
 
 int exit_with(World& world, btvm_run& run, u32 reason) {
@@ -120,7 +121,7 @@ int host_turn(World& world, btvm_core_turn& turn, btvm_run& run) {
     if (tracer_has_it) return finish(traced_turn(world, tracer, turn, run));
 
     world.native.fpu_wanted = false;
-    tracer.interpret(kInterpretedSteps);
+    tracer.interpret(kInterpretedSteps, run.deadline_ns);
     switch (world.request) {
     case HostRequest::Io: return finish(exit_io(world, run));
     case HostRequest::Halt: world.stats.halts++; break;

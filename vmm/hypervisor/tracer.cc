@@ -377,9 +377,12 @@ void Tracer::note_violation(Violation violation, u64 pc) {
         .suberror = BTVM_ERROR_VERIFY, .vector = 0, .code = static_cast<u64>(violation), .rip = pc, .cr2 = 0};
 }
 
-void Tracer::interpret(u32 steps) {
+void Tracer::interpret(u32 steps, u64 until_ns) {
     for (u32 n = 0; n < steps; n++) {
-        if (n % kStepsBetweenClockReads == 0) update_time();
+        if (n % kStepsBetweenClockReads == 0) {
+            update_time();
+            if (n && ports_.now_ns >= until_ns) return;
+        }
         if (take_events() == Stepped::Leave) return;
         if (cpu_.activity != Activity::Running) return;
         if (native::way(world_) != native::Way::Interpret && !(world_.config.flags & BTVM_CONFIG_INTERPRET))

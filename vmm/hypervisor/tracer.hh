@@ -28,8 +28,8 @@ public:
     [[nodiscard]] Verdict proceed();
 
     /// Interprets guest code that is not the tracer's, for at most `steps` instructions or until it is or the
-    /// host world is needed. Host world only.
-    void interpret(u32 steps);
+    /// host world is needed, or (to within a few) until guest time `until_ns`. Host world only.
+    void interpret(u32 steps, u64 until_ns = ~u64{0});
 
     /// Interprets exactly one instruction, whatever it is: what the monitor left because it needs the host's
     /// FPU.

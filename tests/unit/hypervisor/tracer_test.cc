@@ -52,6 +52,20 @@ TEST(Tracer, AMissingBreakpointIsSeen) {
     EXPECT_THROW((void)traced.run(), InvariantBroken);
 }
 
+TEST(Tracer, InterpretsNoLongerThanUserlandsDeadline) {
+    constexpr u8 kForEver[] = {0xeb, 0xfe};
+    SimulatedWorld guest(4, BTVM_CONFIG_INTERPRET);
+    guest.start(kForEver);
+    guest.world().clock.anchor_ns = 1000; // it stands still
+    const auto steps_until = [&](u64 deadline) {
+        const u64 before = guest.world().stats.interpreted_instructions;
+        Tracer(guest.world(), guest.world().host).interpret(100, deadline);
+        return guest.world().stats.interpreted_instructions - before;
+    };
+    EXPECT_EQ(steps_until(1001), 100u);
+    EXPECT_EQ(steps_until(1000), 16u);
+}
+
 /// Programs the controllers as a BIOS does, and raises line 1. The guests here have an empty IDT, so the
 /// interrupt ends in a triple fault: that it was delivered, and where, is what is looked at.
 void raise_interrupt(Pic& pic) {
