@@ -277,13 +277,16 @@ std::uint64_t parse_disk_size(const std::string& text) {
     return number << shift;
 }
 
-/// What an image given without an option is. Anything that is too large for a floppy is a disk, unless it has
-/// the mark of a CD-ROM's file system (ISO 9660, 8.1: sector 16).
+/// What an image given without an option is. A block device, and anything that is too large for a floppy, is
+/// a disk, unless it has the mark of a CD-ROM's file system (ISO 9660, 8.1: sector 16).
 DriveConfig::Kind image_kind(const std::string& path) {
     constexpr std::uintmax_t kLargestFloppy = 2880 * 1024;
     std::error_code error;
-    if (!std::filesystem::is_regular_file(path, error)) return DriveConfig::Kind::None;
-    if (std::filesystem::file_size(path, error) <= kLargestFloppy || error) return DriveConfig::Kind::None;
+    if (!std::filesystem::is_block_file(path, error)) {
+        if (!std::filesystem::is_regular_file(path, error)) return DriveConfig::Kind::None;
+        if (std::filesystem::file_size(path, error) <= kLargestFloppy || error)
+            return DriveConfig::Kind::None;
+    }
     std::ifstream file(path, std::ios::binary);
     char mark[6] = {};
     file.seekg(16 * 2048 + 1);
