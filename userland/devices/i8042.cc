@@ -34,6 +34,9 @@ constexpr GuestTime kAuxTimeout = 2ms;
 
 // BIOSes turn the interrupt on shortly before their last command to the keyboard.
 constexpr GuestTime kSetUpTime = 200ms;
+// A press that waits for the BIOS's buffer.
+constexpr GuestTime kLongestHold = 1s;
+constexpr GuestTime kLookAgain = 20ms;
 
 constexpr unsigned kKeyboardLine = 1;
 constexpr unsigned kAuxLine = 12;
@@ -59,6 +62,8 @@ void I8042::reset() {
     aux_waiting_ = false;
     line_free_at_ = platform_.now();
     keyboard_.power_on();
+    hold_ends_at_ = {};
+    stale_buffer_ = 0;
     clear_queue();
     update_irqs();
 }
@@ -250,12 +255,42 @@ bool I8042::ready_for_stroke() const {
     return !queue_.empty() && set_up_ && keyboard_enabled() && !output_full_ && keyboard_.ready_for_keys();
 }
 
+/// Whether the BIOS has so many keys that nobody has asked it for that more would be lost: its buffer holds
+/// 15 (BIOS data area, 40:1Ah head, 40:1Ch tail, 40:80h its first and 40:82h its last offset). Operating
+/// systems leave the buffer as it was; when it has not moved for a second it is taken for such a one.
+bool I8042::bios_is_behind(GuestTime now) {
+    constexpr std::uint64_t kBufferPointers = 0x41A, kBufferBounds = 0x480;
+    constexpr unsigned kEntryBytes = 2, kEnough = 4;
+    std::array<std::uint8_t, 4> pointers, bounds;
+    platform_.dma_read(kBufferPointers, pointers);
+    platform_.dma_read(kBufferBounds, bounds);
+    const auto word = [](const std::array<std::uint8_t, 4>& b, unsigned at) {
+        return b[at] | unsigned{b[at + 1]} << 8;
+    };
+    const unsigned head = word(pointers, 0), tail = word(pointers, 2), first = word(bounds, 0),
+                   last = word(bounds, 2);
+    const std::uint32_t both = head | tail << 16;
+    const bool sound =
+        first < last && last <= 0x400 && head >= first && head < last && tail >= first && tail < last;
+    if (!sound || both == stale_buffer_) return false;
+    const unsigned waiting = (tail >= head ? tail - head : tail - head + (last - first)) / kEntryBytes;
+    if (waiting < kEnough) return false;
+    if (now < hold_ends_at_) return true;
+    stale_buffer_ = both;
+    return false;
+}
+
 void I8042::feed_keyboard(GuestTime now) {
     // A movement may make no code (the release of Pause), so the next one may follow at once.
     while (ready_for_stroke() && now >= next_stroke_at_) {
         const std::uint8_t entry = queue_.front();
-        queue_.erase(queue_.begin());
         const bool down = (entry & 0x80) != 0;
+        if (down && bios_is_behind(now)) {
+            next_stroke_at_ = now + kLookAgain;
+            return;
+        }
+        if (down) hold_ends_at_ = now + kLongestHold;
+        queue_.erase(queue_.begin());
         // A stroke that is queued to its end is meant as one stroke, however slowly the guest reads it.
         const bool stroke = std::find(queue_.begin(), queue_.end(), entry & 0x7F) != queue_.end();
         keyboard_.move({static_cast<Key>(entry & 0x7F), down}, now, !stroke);
@@ -297,9 +332,12 @@ void I8042::describe(StateArchive& a) {
     a.field("queue", queue_, {.max_count = kQueueLimit});
     a.field("next_stroke_at", next_stroke_at_);
     a.field("queue_interval", queue_interval_);
+    a.field("hold_ends_at", hold_ends_at_);
+    a.field("stale_buffer", stale_buffer_);
     a.field("keyboard", keyboard_);
     a.check(plausible_time(aux_fails_at_) && plausible_time(line_free_at_) &&
-                plausible_time(next_stroke_at_) && plausible_time(queue_interval_),
+                plausible_time(next_stroke_at_) && plausible_time(queue_interval_) &&
+                plausible_time(hold_ends_at_),
             "a time is out of range");
     const auto is_key = [](std::uint8_t entry) { return (entry & 0x7F) < kKeyCount; };
     a.check(std::all_of(queue_.begin(), queue_.end(), is_key), "queue: no such key");

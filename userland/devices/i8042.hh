@@ -60,6 +60,7 @@ private:
     [[nodiscard]] bool keyboard_enabled() const;
     [[nodiscard]] std::optional<GuestTime> next_byte_at() const;
     [[nodiscard]] bool ready_for_stroke() const;
+    [[nodiscard]] bool bios_is_behind(GuestTime now);
 
     std::array<std::uint8_t, 32> ram_{}; ///< Byte 0 is the command byte.
     std::uint8_t output_{};              ///< The output buffer; keeps its value when read.
@@ -79,7 +80,9 @@ private:
     std::vector<std::uint8_t> queue_; ///< Key in bits 0-6, bit 7 set for a press.
     GuestTime next_stroke_at_{};
     GuestTime queue_interval_;
-    bool keyboard_irq_{}; ///< Levels of the interrupt lines; derived.
+    GuestTime hold_ends_at_{};     ///< A press waits no longer than this for room in the BIOS's buffer...
+    std::uint32_t stale_buffer_{}; ///< ... nor while the buffer's pointers are still these: nobody reads it.
+    bool keyboard_irq_{};          ///< Levels of the interrupt lines; derived.
     bool aux_irq_{};
     Keyboard keyboard_;
 };

@@ -70,6 +70,43 @@ TEST_F(I8042Test, BochsBiosInitialisation) {
     EXPECT_EQ(take(), 0x61u);
 }
 
+/// The BIOS data area of a machine whose BIOS has `waiting` keys.
+void bios_buffer(test::TestBoard& board, unsigned waiting) {
+    const auto word = [&board](unsigned at, unsigned value) {
+        board.memory[at] = static_cast<std::uint8_t>(value);
+        board.memory[at + 1] = static_cast<std::uint8_t>(value >> 8);
+    };
+    word(0x480, 0x1e);
+    word(0x482, 0x3e);
+    word(0x41a, 0x3a); // the keys wrap round the end
+    word(0x41c, waiting < 2 ? 0x3a + 2 * waiting : 0x1e + 2 * (waiting - 2));
+}
+
+TEST_F(I8042Test, TypingWaitsForRoomInTheBiosBuffer) {
+    bios_setup();
+    bios_buffer(board, 3);
+    type(U"a");
+    EXPECT_EQ(listen(100ms), (Bytes{0x1e, 0x9e}));
+    bios_buffer(board, 4);
+    type(U"b");
+    EXPECT_EQ(listen(500ms), Bytes{});
+    bios_buffer(board, 3);
+    EXPECT_EQ(listen(100ms), (Bytes{0x30, 0xb0}));
+}
+
+TEST_F(I8042Test, ABiosBufferThatNobodyReadsDelaysOneKeyOnly) {
+    bios_setup();
+    type(U"a");
+    EXPECT_EQ(listen(100ms), (Bytes{0x1e, 0x9e}));
+    bios_buffer(board, 9);
+    type(U"bc");
+    EXPECT_EQ(listen(800ms), Bytes{});
+    EXPECT_EQ(listen(300ms), (Bytes{0x30, 0xb0, 0x2e, 0xae}));
+    bios_buffer(board, 8);
+    type(U"d");
+    EXPECT_EQ(listen(500ms), Bytes{}) << "now somebody reads";
+}
+
 TEST_F(I8042Test, RamReadsBackAndTheFirstByteRules) {
     for (unsigned i = 1; i < 0x20; ++i) {
         command(0x60 + i);
