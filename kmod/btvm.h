@@ -43,6 +43,15 @@ struct btvm_shadow_area {
 	u64 notes_size; /* bytes, whole pages */
 };
 
+/* Execute-only copies of guest code; all zeroes if there are none. */
+struct btvm_copy_area {
+	u32 pages;
+	u8 *copies;  /* `pages` pages */
+	u64 *frames; /* their host frame numbers */
+	void *notes;
+	u64 notes_size; /* bytes, whole pages */
+};
+
 /* The guest world's page tables above 4 GiB, and the pages behind them. */
 struct btvm_guest_world {
 	u64 *root;
@@ -56,6 +65,7 @@ struct btvm_guest_world {
 	struct btvm_user_tables *user_tables;
 	struct btvm_world *state;
 	struct btvm_shadow_area shadow;
+	struct btvm_copy_area copies;
 };
 
 struct btvm_vcpu;
@@ -80,6 +90,7 @@ struct btvm_vcpu {
 	struct btvm_run *run; /* one page, mapped by the caller */
 	bool io_asked;        /* the last exit was a port access: its answer is in `run` */
 	int running_on;       /* CPU, or -1 */
+	bool execute_only;    /* BTVM_CONFIG_EXECUTE_ONLY */
 
 	/* From other threads: interrupt lines and NMIs, applied at the next turn. */
 	spinlock_t queue_lock;
@@ -106,12 +117,19 @@ u64 btvm_slot_overhead(const struct btvm_slot *slot);
 int btvm_shadow_area_create(struct btvm_shadow_area *area, u64 ram_pages);
 void btvm_shadow_area_destroy(struct btvm_shadow_area *area);
 
+/* copy_area.c; the same holds. */
+bool btvm_has_execute_only(void);
+int btvm_copy_area_create(struct btvm_copy_area *area);
+void btvm_copy_area_destroy(struct btvm_copy_area *area);
+
 /* guest_world.c */
-int btvm_guest_world_create(struct btvm_guest_world *world, struct btvm_slot *slots);
+int btvm_guest_world_create(struct btvm_guest_world *world, struct btvm_slot *slots, bool execute_only);
 void btvm_guest_world_destroy(struct btvm_guest_world *world);
 void btvm_guest_world_use_monitor(struct btvm_guest_world *world, bool on);
 /* Bytes of memory behind it. */
 u64 btvm_guest_world_size(const struct btvm_guest_world *world);
+/* Whether INT3 arrives as itself from guest kernel code. */
+void btvm_guest_world_use_int3(struct btvm_guest_world *world, bool on);
 
 /* switch.S */
 void btvm_world_switch(struct btvm_switch_context *context);

@@ -11,6 +11,7 @@
 #include <asm/desc_defs.h>
 #include <asm/io.h>
 #include <asm/processor-flags.h>
+#include <asm/trapnr.h>
 
 #include "btvm.h"
 
@@ -282,12 +283,35 @@ static int map_shadow(struct btvm_guest_world *world, const struct btvm_core_lay
 	return error;
 }
 
+void btvm_guest_world_use_int3(struct btvm_guest_world *world, bool on)
+{
+	gate_desc *gate = (gate_desc *)&world->context->world_idt[2 * X86_TRAP_BP];
+
+	gate->bits.dpl = on ? 3 : 0;
+}
+
+static int map_copies(struct btvm_guest_world *world, const struct btvm_core_layout *layout)
+{
+	const struct btvm_copy_area *area = &world->copies;
+	int error = map_vmalloc(world, layout->monitor_copies, area->copies, area->pages * PAGE_SIZE, MAP_DATA);
+
+	if (!error)
+		error = map_vmalloc(world, layout->monitor_copy_frames, area->frames, area->pages * sizeof(u64),
+				    MAP_CONSTANT);
+	if (!error)
+		error = map_vmalloc(world, layout->monitor_copy_notes, area->notes, area->notes_size, MAP_DATA);
+	return error;
+}
+
 /* Gives the core the addresses of everything, in both worlds. */
 static int initialise_core(struct btvm_guest_world *world, struct btvm_slot *slots)
 {
 	const struct btvm_shadow_area *shadow = &world->shadow;
 	const u64 shadow_at = world->base + BTVM_AT_SHADOW;
 	const u64 shadow_frames_at = shadow_at + shadow->pages * PAGE_SIZE;
+	const struct btvm_copy_area *copies = &world->copies;
+	const u64 copies_at = world->base + BTVM_AT_COPIES;
+	const u64 copy_frames_at = copies_at + copies->pages * PAGE_SIZE;
 	u64 arrays = world->base + BTVM_AT_ARRAYS;
 	struct btvm_core_slot core_slots[BTVM_MEMORY_SLOTS] = {};
 	struct btvm_core_layout layout = {
@@ -305,6 +329,13 @@ static int initialise_core(struct btvm_guest_world *world, struct btvm_slot *slo
 		.cpuid_basic = cpuid_edx(1),
 		.cpuid_extended = cpuid_edx(0x80000001),
 		.mxcsr_mask = btvm_mxcsr_mask(),
+		.host_copies = (u64)copies->copies,
+		.monitor_copies = copies_at,
+		.host_copy_frames = (u64)copies->frames,
+		.monitor_copy_frames = copy_frames_at,
+		.host_copy_notes = (u64)copies->notes,
+		.monitor_copy_notes = copy_frames_at + PAGE_ALIGN(copies->pages * sizeof(u64)),
+		.copy_pages = copies->pages,
 		.shadow_pages = shadow->pages,
 		.slots = core_slots,
 	};
@@ -312,6 +343,8 @@ static int initialise_core(struct btvm_guest_world *world, struct btvm_slot *slo
 	int error;
 
 	error = map_shadow(world, &layout);
+	if (!error)
+		error = map_copies(world, &layout);
 	for (i = 0; !error && i < BTVM_MEMORY_SLOTS; i++) {
 		const struct btvm_slot *slot = &slots[i];
 		struct btvm_core_slot *core = &core_slots[layout.slot_count];
@@ -348,7 +381,7 @@ static u64 ram_pages(const struct btvm_slot *slots)
 	return pages;
 }
 
-int btvm_guest_world_create(struct btvm_guest_world *world, struct btvm_slot *slots)
+int btvm_guest_world_create(struct btvm_guest_world *world, struct btvm_slot *slots, bool execute_only)
 {
 	const u64 state_size = btvm_core_world_size();
 	int error = -ENOMEM;
@@ -363,6 +396,8 @@ int btvm_guest_world_create(struct btvm_guest_world *world, struct btvm_slot *sl
 	world->user_tables = __vmalloc(sizeof(*world->user_tables), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (btvm_shadow_area_create(&world->shadow, ram_pages(slots)) || !world->root || !world->context || !world->state ||
 	    !world->gdt || !world->user_tables)
+		goto fail;
+	if (execute_only && btvm_copy_area_create(&world->copies))
 		goto fail;
 	world->root_physical = virt_to_phys(world->root);
 
@@ -394,10 +429,12 @@ fail:
 u64 btvm_guest_world_size(const struct btvm_guest_world *world)
 {
 	const struct btvm_shadow_area *shadow = &world->shadow;
+	const struct btvm_copy_area *copies = &world->copies;
+	const u64 copied = copies->pages * (PAGE_SIZE + sizeof(u64)) + copies->notes_size;
 	const u64 tables = BTVM_CONTEXT_SIZE + WORLD_GDT_SIZE + PAGE_ALIGN(sizeof(*world->user_tables));
 
 	return (world->pages_count << PAGE_SHIFT) + tables + btvm_core_world_size() + shadow->pages * PAGE_SIZE +
-	       PAGE_ALIGN(shadow->pages * sizeof(u64)) + shadow->notes_size;
+	       PAGE_ALIGN(shadow->pages * sizeof(u64)) + shadow->notes_size + copied;
 }
 
 void btvm_guest_world_destroy(struct btvm_guest_world *world)
@@ -409,6 +446,7 @@ void btvm_guest_world_destroy(struct btvm_guest_world *world)
 	INIT_LIST_HEAD(&world->pages);
 	free_pages((unsigned long)world->context, BTVM_CONTEXT_ORDER);
 	btvm_shadow_area_destroy(&world->shadow);
+	btvm_copy_area_destroy(&world->copies);
 	vfree(world->gdt);
 	vfree(world->user_tables);
 	vfree(world->state);

@@ -31,6 +31,8 @@ static long check_extension(unsigned long capability)
 		return 1;
 	case BTVM_CAP_MAX_GUEST_RAM:
 		return BTVM_MAX_GUEST_RAM_MIB;
+	case BTVM_CAP_EXECUTE_ONLY:
+		return btvm_has_execute_only();
 	default:
 		return 0;
 	}

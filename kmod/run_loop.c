@@ -120,12 +120,23 @@ static bool woken(struct btvm_vcpu *vcpu)
  * RDTSC, RDTSCP and RDPMC trap at ring 3, XGETBV and the PKRU instructions do not exist there (the guest's kernel would save
  * neither the registers behind them nor PKRU), and SGDT and its kind trap where the processor can make them.
  */
-static u64 world_cr4(const struct btvm_switch_context *context)
+static u64 world_cr4(const struct btvm_switch_context *context, bool execute_only)
 {
-	const u64 off = X86_CR4_PCE | X86_CR4_OSXSAVE | X86_CR4_PKE | BTVM_CR4_GUEST;
+	/* Execute-only copies are made so by a protection key. */
+	const u64 off = X86_CR4_PCE | X86_CR4_OSXSAVE | (execute_only ? 0 : X86_CR4_PKE) | BTVM_CR4_GUEST;
 	const u64 on = X86_CR4_TSD | X86_CR4_DE | (boot_cpu_has(X86_FEATURE_UMIP) ? X86_CR4_UMIP : 0);
 
 	return (__read_cr4() & ~off) | on | context->guest_cr4;
+}
+
+/* Guest user code may write PKRU, and the process of btvm-run may have. Returns what it was. */
+static u32 change_pkru(u32 value)
+{
+	const u32 now = rdpkru();
+
+	if (now != value)
+		wrpkru(value);
+	return now;
 }
 
 /* One stay in the guest world. What ended it and belongs to the host is raised again before interrupts come on. */
@@ -133,6 +144,7 @@ static void enter_guest_world(struct btvm_vcpu *vcpu, bool fpu)
 {
 	struct btvm_switch_context *context = vcpu->world.context;
 	unsigned long flags;
+	u32 pkru = 0;
 
 	local_irq_save(flags);
 	WRITE_ONCE(vcpu->running_on, raw_smp_processor_id());
@@ -151,8 +163,12 @@ static void enter_guest_world(struct btvm_vcpu *vcpu, bool fpu)
 		btvm_load_guest_fpu(vcpu);
 	}
 	context->world_cr0 = fpu ? read_cr0() & ~(X86_CR0_TS | X86_CR0_EM) : read_cr0() | X86_CR0_TS;
-	context->world_cr4 = world_cr4(context);
+	context->world_cr4 = world_cr4(context, vcpu->execute_only);
+	if (vcpu->execute_only)
+		pkru = change_pkru(BTVM_PKRU);
 	btvm_world_switch(context);
+	if (vcpu->execute_only)
+		change_pkru(pkru);
 	WRITE_ONCE(vcpu->running_on, -1);
 	if (fpu) {
 		btvm_save_guest_fpu(vcpu);

@@ -10,6 +10,8 @@ void btvm_vcpu_apply_config(struct btvm_vcpu *vcpu, const struct btvm_config *co
 {
 	btvm_core_set_config(vcpu->world.state, config);
 	btvm_guest_world_use_monitor(&vcpu->world, !(config->flags & BTVM_CONFIG_MONITOR_OFF));
+	vcpu->execute_only = config->flags & BTVM_CONFIG_EXECUTE_ONLY;
+	btvm_guest_world_use_int3(&vcpu->world, vcpu->execute_only);
 }
 
 #define XSAVE_SIZE 1024
@@ -222,7 +224,8 @@ static struct btvm_vcpu *new_vcpu(struct btvm_vm *vm)
 	/* A power of two, so that kmalloc aligns it as XRSTOR needs. */
 	vcpu->xsave = kzalloc(XSAVE_SIZE, GFP_KERNEL_ACCOUNT);
 	if (vcpu->run && vcpu->xsave)
-		error = btvm_guest_world_create(&vcpu->world, vm->slots);
+		error = btvm_guest_world_create(&vcpu->world, vm->slots,
+						vm->config.flags & BTVM_CONFIG_EXECUTE_ONLY);
 	if (error) {
 		btvm_vcpu_destroy(vcpu);
 		return ERR_PTR(error);

@@ -10,7 +10,8 @@
 
 #define CONFIG_FLAGS                                                                                                 \
 	(BTVM_CONFIG_MONITOR_OFF | BTVM_CONFIG_VERIFY | BTVM_CONFIG_PLAN_CACHE_OFF | BTVM_CONFIG_TRACE |             \
-	 BTVM_CONFIG_INTERPRET | BTVM_CONFIG_LOOKAHEAD | BTVM_CONFIG_TRACKING_OFF | BTVM_CONFIG_COMPARE_OFF)
+	 BTVM_CONFIG_INTERPRET | BTVM_CONFIG_LOOKAHEAD | BTVM_CONFIG_TRACKING_OFF | BTVM_CONFIG_COMPARE_OFF |       \
+	 BTVM_CONFIG_EXECUTE_ONLY)
 #define CONFIG_TEST_FLAGS (BTVM_CONFIG_TEST_PLANNER_BUG | BTVM_CONFIG_TEST_MONITOR_FAULT)
 
 u64 btvm_vm_guest_ns(const struct btvm_vm *vm)
@@ -74,8 +75,14 @@ static int set_config(struct btvm_vm *vm, const struct btvm_config *config)
 		return -EINVAL;
 	if ((config->flags & CONFIG_TEST_FLAGS) && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
+	if ((config->flags & BTVM_CONFIG_EXECUTE_ONLY) && !btvm_has_execute_only())
+		return -EOPNOTSUPP;
 	mutex_lock(&vm->lock);
 	if (vm->vcpu && !mutex_trylock(&vm->vcpu->lock)) {
+		error = -EBUSY;
+	} else if (vm->vcpu && (config->flags & BTVM_CONFIG_EXECUTE_ONLY) && !vm->vcpu->world.copies.pages) {
+		/* The memory for copies is made with the vCPU. */
+		mutex_unlock(&vm->vcpu->lock);
 		error = -EBUSY;
 	} else {
 		vm->config = *config;

@@ -49,10 +49,17 @@
 #define BTVM_AT_WORLD 0x01000000
 #define BTVM_AT_ARRAYS 0x04000000
 #define BTVM_AT_SHADOW 0x08000000
+#define BTVM_AT_COPIES 0x40000000
 #define BTVM_AT_WINDOW 0x100000000
 
 /* OSFXSR and OSXMMEXCPT: without them user code must get #UD, since its kernel saves no SSE registers. */
 #define BTVM_CR4_GUEST 0x600
+
+/*
+ * PKRU in the guest world when code runs in execute-only copies: no data access with any key but 0. The copies have key 1
+ * (vmm/mmu/shadow_view.hh). It is what Linux gives every process, so that writing it is seldom needed.
+ */
+#define BTVM_PKRU 0x55555554
 
 /* What the monitor tells the entry code. */
 #define BTVM_MONITOR_RESUME 0

@@ -21,6 +21,7 @@
 #include "vmm/native/way.hh"
 #include "vmm/plan/plan.hh"
 #include "vmm/plan/plan_cache.hh"
+#include "vmm/provider/code_copies.hh"
 #include "vmm/trace/trace_ring.hh"
 
 namespace btvm {
@@ -30,6 +31,7 @@ namespace btvm {
 struct View {
     GuestMemory memory{};
     ShadowView shadow{};
+    CopyView copies{};
     btvm_switch_context* context{};
     btvm_user_tables* user_tables{};
 };
@@ -100,6 +102,7 @@ struct World {
     InstructionCache instructions{};
     TranslationCache translations{};
     CodeCache code{};
+    CodeCopies copies{};
     PlanCache plans{};
 };
 

@@ -34,6 +34,7 @@
 #define BTVM_CAP_MONITOR 3           /* traps can be handled in the guest world */
 #define BTVM_CAP_VERIFY 4            /* traced code can be single-stepped and checked */
 #define BTVM_CAP_MAX_GUEST_RAM 5     /* in MiB */
+#define BTVM_CAP_EXECUTE_ONLY 6      /* BTVM_CONFIG_EXECUTE_ONLY: the processor has protection keys */
 
 /* ---- VM descriptor ------------------------------------------------------------------------------------------ */
 
@@ -69,6 +70,9 @@ struct btvm_irq_level {
 /* Shadow page tables at the guest's TLB flushes (for measurements): */
 #define BTVM_CONFIG_TRACKING_OFF (1u << 6) /* drop all of them, instead of what was made from tables that changed */
 #define BTVM_CONFIG_COMPARE_OFF (1u << 7) /* drop all of a directory that changed, instead of comparing its entries */
+/* Trace by INT3 in execute-only copies of the guest's code instead of by debug registers. Needs BTVM_CAP_EXECUTE_ONLY, and
+ * must be set when the vCPU is made. */
+#define BTVM_CONFIG_EXECUTE_ONLY (1u << 8)
 /* For tests of the checks themselves; need CAP_SYS_ADMIN. */
 #define BTVM_CONFIG_TEST_PLANNER_BUG (1u << 16) /* the planner leaves one breakpoint out */
 #define BTVM_CONFIG_TEST_MONITOR_FAULT (1u << 17) /* the monitor faults at its next trap */
@@ -205,6 +209,11 @@ struct btvm_stats {
     __u64 shadow_pages_peak;      /* the most that were in use at once... */
     __u64 shadow_pages_limit;     /* ... and that can be */
     __u64 host_memory; /* bytes that the VM takes of the host's memory, beside its own; constant */
+    /* Execute-only copies of guest code. */
+    __u64 copies_made;
+    __u64 copies_dropped;       /* because the code was written, or for lack of room */
+    __u64 instructions_covered; /* put into copies, where they run natively */
+    __u64 copy_data_accesses;   /* traps of data accesses to pages that are also executed */
 };
 #define BTVM_GET_STATS _IOWR(BTVM_IOC, 0xa0, struct btvm_stats)
 

@@ -56,6 +56,7 @@ static void check_capabilities(int system)
 			    ioctl(system, BTVM_CHECK_EXTENSION, BTVM_CAP_DEBUG_BREAKPOINTS) == 4 &&
 			    ioctl(system, BTVM_CHECK_EXTENSION, BTVM_CAP_MONITOR) == 1 &&
 			    ioctl(system, BTVM_CHECK_EXTENSION, BTVM_CAP_VERIFY) == 1 &&
+			    ioctl(system, BTVM_CHECK_EXTENSION, BTVM_CAP_EXECUTE_ONLY) <= 1 &&
 			    ioctl(system, BTVM_CHECK_EXTENSION, BTVM_CAP_MAX_GUEST_RAM) >= 64,
 		    "the capabilities are there");
 	ktap_result(ioctl(system, BTVM_CHECK_EXTENSION, 0) == 0 && ioctl(system, BTVM_CHECK_EXTENSION, 0xffff) == 0 &&

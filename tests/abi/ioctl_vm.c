@@ -35,6 +35,8 @@ static void check_config(int vm)
 
 	for (bit = 0; bit < 32; bit++) {
 		config.flags = 1u << bit;
+		if (config.flags == BTVM_CONFIG_EXECUTE_ONLY)
+			continue;
 		ok &= call(vm, BTVM_SET_CONFIG, &config) == (known & config.flags ? 0 : EINVAL);
 	}
 	ktap_result(ok, "unknown configuration flags: EINVAL, known ones are taken");
@@ -55,6 +57,19 @@ static void check_config(int vm)
 	ktap_result(ok, "reserved fields that are not 0: EINVAL");
 	config.breakpoints = 4;
 	ktap_result(!call(vm, BTVM_SET_CONFIG, &config), "and back to the usual one");
+}
+
+/* The memory for copies is made with the vCPU, where the processor has protection keys. */
+static void check_execute_only(int system, int with_vcpu, int without_vcpu)
+{
+	const bool offered = ioctl(system, BTVM_CHECK_EXTENSION, BTVM_CAP_EXECUTE_ONLY) == 1;
+	const struct btvm_config config = { .flags = BTVM_CONFIG_EXECUTE_ONLY, .breakpoints = 4 };
+	const struct btvm_config usual = { .breakpoints = 4 };
+
+	ktap_result(call(without_vcpu, BTVM_SET_CONFIG, &config) == (offered ? 0 : EOPNOTSUPP) &&
+			    call(with_vcpu, BTVM_SET_CONFIG, &config) == (offered ? EBUSY : EOPNOTSUPP) &&
+			    !call(without_vcpu, BTVM_SET_CONFIG, &usual),
+		    "execute-only copies: EOPNOTSUPP without protection keys, EBUSY after the vCPU");
 }
 
 /* What tests of the checks ask for is for root only: it makes VMs fail on purpose. */
@@ -159,11 +174,12 @@ int main(void)
 	struct guest g;
 	int without_vcpu;
 
-	ktap_plan(16);
+	ktap_plan(17);
 	guest_create(&g, NULL);
 	without_vcpu = ioctl(g.system, BTVM_CREATE_VM, 0);
 	check_pointers(g.vm, constant);
 	check_config(g.vm);
+	check_execute_only(g.system, g.vm, without_vcpu);
 	check_test_flags(g.vm);
 	check_clock(without_vcpu);
 	check_wild_clock(&g);

@@ -19,7 +19,15 @@ void install_kick_handler() {
     ::sigaction(kKickSignal, &action, nullptr); // without SA_RESTART, so that the call returns
 }
 
-btvm_config make_config(const EngineConfig& config) {
+bool execute_only(const abi::System& system, const EngineConfig& config) {
+    switch (config.provider) {
+    case EngineConfig::Provider::ExecuteOnly: return true;
+    case EngineConfig::Provider::Auto: return system.check(BTVM_CAP_EXECUTE_ONLY) > 0;
+    default: return false;
+    }
+}
+
+btvm_config make_config(const abi::System& system, const EngineConfig& config) {
     btvm_config out{};
     out.breakpoints = config.breakpoints;
     out.flags = config.test_flags;
@@ -31,6 +39,7 @@ btvm_config make_config(const EngineConfig& config) {
     if (config.lookahead) out.flags |= BTVM_CONFIG_LOOKAHEAD;
     if (!config.table_tracking) out.flags |= BTVM_CONFIG_TRACKING_OFF;
     if (!config.table_compare) out.flags |= BTVM_CONFIG_COMPARE_OFF;
+    if (execute_only(system, config)) out.flags |= BTVM_CONFIG_EXECUTE_ONLY;
     return out;
 }
 
@@ -50,6 +59,10 @@ void check_capabilities(const abi::System& system, const PhysicalMemory& memory,
                std::to_string(breakpoints));
     if (config.verify && !system.check(BTVM_CAP_VERIFY))
         refuse("the module cannot verify: leave --verify out");
+    if (config.provider == EngineConfig::Provider::ExecuteOnly && system.check(BTVM_CAP_EXECUTE_ONLY) <= 0)
+        refuse("--provider execute-only needs a processor with protection keys (PKU), which this one does "
+               "not have: "
+               "use --provider auto");
 }
 
 } // namespace
@@ -61,7 +74,7 @@ KernelEngine::KernelEngine(PhysicalMemory& memory, const EngineConfig& config, c
     for (const MemoryRegion& region : memory.regions())
         vm_.set_memory({slot++, region.read_only ? BTVM_MEM_READONLY : 0u, region.first, region.size,
                         reinterpret_cast<std::uintptr_t>(region.memory)});
-    vm_.configure(make_config(config));
+    vm_.configure(make_config(system_, config));
     vcpu_ = vm_.create_vcpu();
     install_kick_handler();
 }

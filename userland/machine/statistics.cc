@@ -60,6 +60,10 @@ constexpr Counter kCounters[] = {
     BTVM_COUNTER(shadow_pages_peak),
     BTVM_COUNTER(shadow_pages_limit),
     BTVM_COUNTER(host_memory),
+    BTVM_COUNTER(copies_made),
+    BTVM_COUNTER(copies_dropped),
+    BTVM_COUNTER(instructions_covered),
+    BTVM_COUNTER(copy_data_accesses),
 };
 #undef BTVM_COUNTER
 

@@ -15,7 +15,7 @@ namespace {
 struct RawOptions {
     std::string image, fda, fdb;
     bool snapshot{}, write_protect{}, two_drives{};
-    std::string monitor{"on"}, plan_cache{"on"}, planner{"breadth-first"};
+    std::string monitor{"on"}, plan_cache{"on"}, planner{"breadth-first"}, provider{"debug-registers"};
     std::string table_tracking{"on"}, table_compare{"on"};
     std::string engine{"auto"};
     std::array<std::string, kAtaDrives> disks;
@@ -168,6 +168,13 @@ void add_engine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
         ->option_text("KIND")
         ->check(CLI::IsMember({"breadth-first", "lookahead"}))
         ->group(group);
+    app.add_option(
+           "--provider", raw.provider,
+           "What breakpoints are made of: debug-registers (default), execute-only (copies of the code; needs "
+           "protection keys) or auto (execute-only where it can be had)")
+        ->option_text("KIND")
+        ->check(CLI::IsMember({"debug-registers", "execute-only", "auto"}))
+        ->group(group);
     app.add_option("--plan-cache", raw.plan_cache, "Keep plans: on (default) or off")
         ->option_text("on|off")
         ->check(on_off)
@@ -193,6 +200,11 @@ void add_engine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
     // For tests of the checks themselves; not shown in --help.
     app.add_flag("--test-planner-bug", raw.planner_bug)->group("");
     app.add_flag("--test-monitor-fault", raw.monitor_fault)->group("");
+}
+
+EngineConfig::Provider parse_provider(const std::string& name) {
+    if (name == "execute-only") return EngineConfig::Provider::ExecuteOnly;
+    return name == "auto" ? EngineConfig::Provider::Auto : EngineConfig::Provider::DebugRegisters;
 }
 
 void add_user_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
@@ -334,6 +346,7 @@ void finish(RunOptions& options, RawOptions& raw) {
     options.pc.engine_choice = parse_engine(raw.engine);
     options.pc.engine.monitor = raw.monitor == "on";
     options.pc.engine.lookahead = raw.planner == "lookahead";
+    options.pc.engine.provider = parse_provider(raw.provider);
     options.pc.engine.plan_cache = raw.plan_cache == "on";
     options.pc.engine.table_tracking = raw.table_tracking == "on";
     options.pc.engine.table_compare = raw.table_compare == "on";

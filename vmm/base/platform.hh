@@ -76,6 +76,15 @@ inline void write_cr4([[maybe_unused]] u64 value) {
 #endif
 }
 
+/// Writes PKRU if it is another value; CR4.PKE must be set. The host's is set at each entry.
+inline void write_pkru([[maybe_unused]] u32 value) {
+#if defined(BTVM_MONITOR)
+    u32 now, upper;
+    asm volatile("rdpkru" : "=a"(now), "=d"(upper) : "c"(0));
+    if (now != value) asm volatile("wrpkru" ::"a"(value), "c"(0), "d"(0));
+#endif
+}
+
 /// Brackets whatever uses the x87, MMX or SSE registers outside the guest's own native execution. In the
 /// monitor such instructions are never interpreted: they are left to the host world.
 inline void fpu_begin() {

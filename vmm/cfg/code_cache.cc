@@ -210,6 +210,8 @@ void CodeCache::remove(GuestMemory& memory, u32 slot) {
     *link = page.next;
     page.generation = 0;
     live_--;
+    if (lost_count_ < kLost) lost_[lost_count_] = page.frame;
+    if (lost_count_ <= kLost) lost_count_++;
     // The same frame may be decoded for another code size still.
     if (has_frame(page.frame)) return;
     if (u8* state = state_of(memory, page.frame)) *state &= static_cast<u8>(~page_state::kCode);

@@ -91,6 +91,15 @@ public:
         return info != 0;
     }
 
+    /// Watches a page before anything in it is decoded: `id` names it then.
+    [[nodiscard]] CodeStatus watch(GuestMemory& memory, u64 frame, CodeSize size, CodePageId& id) {
+        return enter(memory, frame, size, id);
+    }
+    /// Keeps an instruction that the caller has decoded, whole in the page that `id` (current) names.
+    void keep(const CodePageId& id, u32 offset, u32 length, InstructionClass cls) {
+        pages_[id.slot].info[offset] = static_cast<u8>(length | static_cast<u32>(cls) << 4);
+    }
+
     /// Drops what is known of guest frame number `frame`. Returns whether anything was.
     bool drop(GuestMemory& memory, u64 frame);
     /// The same, unless none of the `bytes` written at `offset` of the page belongs to an instruction decoded
@@ -112,6 +121,14 @@ public:
         newly_watched_count_ = 0;
         newly_watched_overflow_ = 0;
     }
+
+    /// Frames of pages that were dropped or evicted since clear_lost(), for whoever keeps what was made from
+    /// them. More than kLost: `lost_overflow`, any may have been.
+    static constexpr u32 kLost = 16;
+    [[nodiscard]] u32 lost_count() const { return lost_count_; }
+    [[nodiscard]] u64 lost(u32 i) const { return lost_[i]; }
+    [[nodiscard]] bool lost_overflow() const { return lost_count_ > kLost; }
+    void clear_lost() { lost_count_ = 0; }
 
     /// Entries in use.
     [[nodiscard]] u32 live() const { return live_; }
@@ -148,8 +165,10 @@ private:
     u32 live_;
     u32 newly_watched_count_;
     u64 newly_watched_[kNewlyWatched];
+    u64 lost_[kLost];
+    u32 lost_count_; ///< kLost + 1: more than that.
     u8 newly_watched_overflow_;
-    u8 padding_[5];
+    u8 padding_[3];
     u16 buckets_[kBuckets]; ///< Index + 1 of the first page in the chain; 0: none.
     Page pages_[kPages];
 };

@@ -108,6 +108,7 @@ inline constexpr u32 kWrite = 1u << 1;
 inline constexpr u32 kUser = 1u << 2;
 inline constexpr u32 kReserved = 1u << 3;
 inline constexpr u32 kFetch = 1u << 4;
+inline constexpr u32 kProtectionKey = 1u << 5;
 } // namespace pf_error
 
 } // namespace btvm

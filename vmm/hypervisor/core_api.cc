@@ -34,6 +34,11 @@ ShadowView shadow_view(u64 entries, u64 frames, u64 notes, u32 pages) {
             pointer<EntryLinks>(notes + u64{pages} * sizeof(ShadowNote))};
 }
 
+CopyView copy_view(u64 pages, u64 frames, u64 notes, u32 count) {
+    return {pointer<u8>(pages), pointer<const u64>(frames), pointer<CopyNote>(notes),
+            pointer<TargetPage>(notes + u64{count} * sizeof(CopyNote))};
+}
+
 btvm_segment to_abi(const Segment& s) { return {s.base, s.limit, s.selector, s.access.value}; }
 /// Whether a processor outside long mode can hold it: a base below 4 GiB, and no access rights that do not
 /// exist.
@@ -64,6 +69,10 @@ btvm_u64 btvm_core_world_size(void) { return (sizeof(World) + kPageMask) & ~kPag
 
 btvm_u64 btvm_core_shadow_notes_size(btvm_u32 pages) { return shadow_notes_size(pages); }
 
+btvm_u64 btvm_core_copy_notes_size(btvm_u32 pages) { return copy_notes_size(pages); }
+
+btvm_u32 btvm_core_most_copies(void) { return CodeCopies::kMost; }
+
 void btvm_core_initialise(btvm_world* memory, const btvm_core_layout* layout) {
     World& world = *new (memory) World{};
     world.config.breakpoints = kMaxBreakpoints;
@@ -76,6 +85,11 @@ void btvm_core_initialise(btvm_world* memory, const btvm_core_layout* layout) {
                                     layout->host_shadow_notes, layout->shadow_pages);
     world.monitor.shadow = shadow_view(layout->monitor_shadow, layout->monitor_shadow_frames,
                                        layout->monitor_shadow_notes, layout->shadow_pages);
+    world.host.copies =
+        copy_view(layout->host_copies, layout->host_copy_frames, layout->host_copy_notes, layout->copy_pages);
+    world.monitor.copies = copy_view(layout->monitor_copies, layout->monitor_copy_frames,
+                                     layout->monitor_copy_notes, layout->copy_pages);
+    world.copies.initialise(world.host.copies, layout->copy_pages);
     world.host.context = pointer<btvm_switch_context>(layout->host_context);
     world.monitor.context = pointer<btvm_switch_context>(layout->monitor_context);
     world.host.user_tables = pointer<btvm_user_tables>(layout->host_user_tables);
@@ -103,10 +117,15 @@ void btvm_core_reset(btvm_world* w) {
 
 void btvm_core_set_config(btvm_world* w, const btvm_config* config) {
     World& world = world_of(w);
+    if ((world.config.flags ^ config->flags) & BTVM_CONFIG_EXECUTE_ONLY) {
+        world.copies.initialise(world.host.copies, world.copies.capacity());
+        forget_mappings(world);
+    }
     world.config = *config;
     world.trace.enabled = config->flags & BTVM_CONFIG_TRACE;
     world.shadow.options = {.no_tracking = (config->flags & BTVM_CONFIG_TRACKING_OFF) != 0,
-                            .no_compare = (config->flags & BTVM_CONFIG_COMPARE_OFF) != 0};
+                            .no_compare = (config->flags & BTVM_CONFIG_COMPARE_OFF) != 0,
+                            .execute_only = (config->flags & BTVM_CONFIG_EXECUTE_ONLY) != 0};
     world.native.plan_valid = false;
     world.plans.flush();
 }
@@ -244,6 +263,9 @@ void btvm_core_get_stats(const btvm_world* w, btvm_stats* out) {
     out->spaces_loaded = shadow.spaces_loaded;
     out->shadow_pages_peak = world.shadow.pages_peak();
     out->shadow_pages_limit = world.shadow.pages_limit();
+    out->copies_made = world.copies.counters.taken;
+    out->copies_dropped = world.copies.counters.dropped;
+    out->instructions_covered = world.copies.counters.covered;
 }
 
 btvm_u32 btvm_core_get_trace(const btvm_world* w, btvm_trace_entry* entries, btvm_u32 count) {

@@ -39,16 +39,24 @@ struct btvm_core_layout {
     btvm_u64 host_shadow_notes, monitor_shadow_notes;   /* btvm_core_shadow_notes_size() bytes, zeroes */
     btvm_u64 host_context, monitor_context;
     btvm_u64 host_user_tables, monitor_user_tables; /* writable, zeroes but for the IDT */
+    /* Execute-only copies of guest code, all 0 if there shall be none. */
+    btvm_u64 host_copies, monitor_copies;
+    btvm_u64 host_copy_frames, monitor_copy_frames; /* one u64 a page */
+    btvm_u64 host_copy_notes, monitor_copy_notes;   /* btvm_core_copy_notes_size() bytes, zeroes */
     btvm_u32 shadow_pages;
     btvm_u32 slot_count;
     btvm_u32 lax_segments; /* the processor does not check segments in full */
     btvm_u32 cpuid_basic, cpuid_extended; /* EDX of its CPUID leaves 1 and 80000001h */
     btvm_u32 mxcsr_mask;                  /* the bits its MXCSR has */
+    btvm_u32 copy_pages;
     const struct btvm_core_slot* slots;
 };
 
 /* How many bytes the notes about a shadow pool of so many pages take. */
 btvm_u64 btvm_core_shadow_notes_size(btvm_u32 pages);
+/* The same for execute-only copies, and how many can be used at most. */
+btvm_u64 btvm_core_copy_notes_size(btvm_u32 pages);
+btvm_u32 btvm_core_most_copies(void);
 /* How many bytes a world needs; page aligned memory. */
 btvm_u64 btvm_core_world_size(void);
 void btvm_core_initialise(struct btvm_world* world, const struct btvm_core_layout* layout);

@@ -259,7 +259,14 @@ Verdict Tracer::proceed() {
 
         if (stopped_at_ == InstructionClass::PointerBranch) resolve_branch();
         InstructionClass what = stopped_at_;
-        if (what == InstructionClass::Plain && !cpu_.interrupt_shadow) {
+        if (what == InstructionClass::Plain && !cpu_.interrupt_shadow && traces_by_copies()) {
+            if (covered(what)) return resume_copies();
+            if (what == InstructionClass::PointerBranch && interpreter_.pointer_branch()) {
+                count_emulated(what);
+                note_written_pages();
+                continue;
+            }
+        } else if (what == InstructionClass::Plain && !cpu_.interrupt_shadow) {
             const Plan* plan = find_plan();
             if (!plan->stop_at_pc) {
                 run_plan(*plan);
@@ -321,6 +328,7 @@ bool Tracer::prepare_native(ShadowSide side) {
         world_.native.fpu_wanted = false;
         if (platform::kInGuestWorld) return false;
     }
+    if (traces_by_copies()) drop_lost_copies();
     protect_new_code();
     world_.shadow.load(view_.shadow, view_.memory, cpu_, side);
     if (world_.shadow.take_stale()) platform::invalidate_all();

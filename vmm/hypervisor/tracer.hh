@@ -75,6 +75,19 @@ private:
     void protect_new_code();
     void note_delivery(u32 vector, u32 error);
 
+    // execute_only.cc: the second provider.
+    [[nodiscard]] bool traces_by_copies() const { return world_.config.flags & BTVM_CONFIG_EXECUTE_ONLY; }
+    void drop_copies_of(u32 frame);
+    void drop_all_copies();
+    void drop_lost_copies();
+    [[nodiscard]] u64 copy_bits(ShadowSide side, GuestLinear at, const GuestWalk& walk);
+    [[nodiscard]] u32 map_copy(GuestLinear pc);
+    [[nodiscard]] bool covered(InstructionClass& what);
+    [[nodiscard]] bool meets_copy(GuestLinear at) const;
+    [[nodiscard]] Violation check_covered() const;
+    [[nodiscard]] Verdict on_int3();
+    [[nodiscard]] Verdict resume_copies();
+
     World& world_;
     View& view_;
     CpuState& cpu_;

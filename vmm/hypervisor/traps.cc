@@ -27,6 +27,8 @@ Verdict Tracer::trap() {
                                   : 0);
     if (debug) return on_debug();
     if (page_fault) return on_page_fault();
+    if (is(frame.vector, Vector::Breakpoint) && traces_by_copies() && !native::from_user(world_))
+        return on_int3();
     const auto vector = static_cast<Vector>(frame.vector);
     if (faults_for_itself(vector)) {
         world_.stats.trap_exception++;
@@ -112,6 +114,7 @@ Verdict Tracer::on_single_step() {
     world_.stats.trap_single_step++;
     world_.stats.verify_steps++;
     world_.stats.traced_instructions++;
+    if (traces_by_copies()) return proceed();
     world_.native.verify_stepped = true;
     // Stepping comes before breakpoints at the same place: at the end of a plan it stands in for them.
     if (running_plan().has(cpu_.rip)) {
@@ -139,6 +142,19 @@ Verdict Tracer::on_page_fault() {
     const PageAccess access{.write = write,
                             .user = side == ShadowSide::User,
                             .fetch = (context.frame.error & pf_error::kFetch) != 0};
+    if (traces_by_copies()) {
+        if (side == ShadowSide::User && (context.frame.error & pf_error::kProtectionKey)) {
+            // WRPKRU is anyone's: user code has locked itself out, as no guest of ours can (CPUID has no
+            // PKU).
+            platform::write_pkru(BTVM_PKRU);
+            return proceed();
+        }
+        if (side == ShadowSide::Kernel && access.fetch) return proceed();
+        if (side == ShadowSide::Kernel && meets_copy(at)) {
+            world_.stats.copy_data_accesses++;
+            return emulate_and_proceed();
+        }
+    }
     // Emulated processors read before they write even where one instruction does both, so its rights, error
     // code and accessed bit are for the interpreter to find.
     if (world_.lax_segments && !write && !access.fetch && !next_uses_fpu()) return read_and_proceed(at, side);
@@ -169,7 +185,7 @@ Verdict Tracer::on_page_fault() {
         state |= page_state::kDirty;
     }
     const u64 epoch = world_.shadow.translation_epoch;
-    world_.shadow.map(view_.shadow, memory, cpu_, side, at, walk);
+    world_.shadow.map(view_.shadow, memory, cpu_, side, at, walk, copy_bits(side, at, walk));
     if (world_.shadow.translation_epoch != epoch) world_.native.plan_valid = false;
     world_.stats.hidden_page_faults++;
     return proceed();
@@ -189,7 +205,7 @@ Verdict Tracer::read_and_proceed(GuestLinear at, ShadowSide side) {
     const MemorySlot* slot = memory.find(walk.address);
     if (slot && slot->host_frames) {
         world_.shadow.load(view_.shadow, memory, cpu_, side);
-        world_.shadow.map(view_.shadow, memory, cpu_, side, at, walk);
+        world_.shadow.map(view_.shadow, memory, cpu_, side, at, walk, copy_bits(side, at, walk));
         world_.stats.hidden_page_faults++;
     }
     return proceed();

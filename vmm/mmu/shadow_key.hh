@@ -21,7 +21,10 @@ struct ShadowKey {
                  ///< number.
     ShadowKind kind{};
     ShadowSide side{};
-    u8 part{};                 ///< Which GiB of a 32-bit directory (0-3), which half of a 32-bit table (0-1).
+    u8 part{}; ///< Which GiB of a 32-bit directory (0-3), which half of a 32-bit table (0-1).
+    /// ShadowOptions::execute_only: which GiB of the linear addresses a directory serves, which 2 MiB a
+    /// table.
+    u16 linear{};
     bool pae : 1 {};           ///< The guest's tables have 8-byte entries.
     bool large_pages : 1 {};   ///< Directory entries may map memory themselves (CR4.PSE or PAE).
     bool write_protect : 1 {}; ///< CR0.WP; kernel side only, else set.

@@ -18,6 +18,7 @@ constexpr u64 kGuestLarge = 1u << 7;
 constexpr u64 kGuestFrame32 = 0xfffff000;
 constexpr u64 kGuestFramePae = ((u64{1} << 36) - 1) & ~kPageMask;
 constexpr u32 kPagesPerRegion = 512; ///< Of 2 MiB.
+constexpr u16 kByLinear = 0x8000;    ///< In ShadowKey::linear: it tells something.
 
 constexpr u32 gib_of(GuestLinear at) { return static_cast<u32>(at.value >> 30) & 3; }
 constexpr u32 directory_place(GuestLinear at) { return static_cast<u32>(at.value >> 21) % kShadowEntries; }
@@ -55,11 +56,12 @@ constexpr bool writes_land(u8 state) {
 
 } // namespace
 
-ShadowMmu::Directory ShadowMmu::directory_key(const CpuState& cpu, ShadowSide side, u32 gib) {
+ShadowMmu::Directory ShadowMmu::directory_key(const CpuState& cpu, ShadowSide side, u32 gib) const {
     ShadowKey key{.kind = ShadowKind::Directory, .side = side, .writable = true, .executable = true};
+    if (options.execute_only) key.linear = static_cast<u16>(kByLinear | gib);
     if (!cpu.paging()) {
         key.frame = gib;
-        key.side = ShadowSide::Kernel; // both sides see the same
+        if (!options.execute_only) key.side = ShadowSide::Kernel; // both sides see the same
         return {key, true};
     }
     key.paging = true;
@@ -89,6 +91,7 @@ bool ShadowMmu::child_key(const CpuState& cpu, const ShadowKey& directory, u64 e
                           ShadowKey& child) {
     child = directory;
     child.part = 0;
+    if (directory.linear) child.linear = static_cast<u16>(kByLinear | (directory.linear & 3) << 9 | place);
     if (!directory.paging) {
         child.kind = ShadowKind::Direct;
         child.frame = directory.frame * (kPagesPerRegion * kShadowEntries) + place * kPagesPerRegion;
@@ -139,7 +142,8 @@ void ShadowMmu::point(const ShadowView& view, GuestMemory& memory, u32 page, u32
 }
 
 void ShadowMmu::load(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, ShadowSide side) {
-    if (loaded_ && (side_ == side || !cpu.paging())) return;
+    const bool same_for_both = !cpu.paging() && !options.execute_only;
+    if (loaded_ && (side_ == side || same_for_both)) return;
     loaded_ = true;
     side_ = side;
     counters.spaces_loaded++;
@@ -152,7 +156,7 @@ void ShadowMmu::load(const ShadowView& view, GuestMemory& memory, const CpuState
 }
 
 void ShadowMmu::map(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, ShadowSide side,
-                    GuestLinear linear, const GuestWalk& walk) {
+                    GuestLinear linear, const GuestWalk& walk, u64 copy) {
     const ShadowKey directory_wanted = directory_key(cpu, side, gib_of(linear)).key;
     u32 directory = pool_.find(view, directory_wanted);
     if (!directory) directory = pool_.take(view, memory, directory_wanted, ShadowPool::kNone);
@@ -174,8 +178,10 @@ void ShadowMmu::map(const ShadowView& view, GuestMemory& memory, const CpuState&
     if (!look_up(memory, guest_frame, state, host_frame, read_only)) return;
     const bool allowed = walk.writable || !directory_wanted.write_protect;
     const bool writable = allowed && walk.dirty && !read_only && writes_land(*state);
-    const u64 entry = host_frame << kPageShift | kPresent | kUser | kAccessed |
-                      (writable ? kWritable | kDirty : 0) | (walk.executable ? 0 : kExecuteDisable);
+    const bool executable = walk.executable && !(options.execute_only && side == ShadowSide::Kernel);
+    u64 entry = host_frame << kPageShift | kPresent | kUser | kAccessed |
+                (writable ? kWritable | kDirty : 0) | (executable ? 0 : kExecuteDisable);
+    if (copy) entry = copy | kPresent | kUser | kAccessed;
     const u32 place = table_place(linear);
     u64& present = view.page(table)[place];
     if (present == entry) return;
@@ -211,6 +217,23 @@ void ShadowMmu::write_protect(const ShadowView& view, GuestMemory& memory, u64 g
     }
 }
 
+u64 ShadowMmu::entry(const ShadowView& view, GuestLinear linear) {
+    const u64 directory = view.page(ShadowPool::kRoot)[gib_of(linear)];
+    if (!(directory & kPresent)) return 0;
+    const u64 table = view.page(ShadowPool::pointed_to(directory))[directory_place(linear)];
+    return table & kPresent ? view.page(ShadowPool::pointed_to(table))[table_place(linear)] : 0;
+}
+
+void ShadowMmu::drop_copies(const ShadowView& view, GuestMemory& memory, u64 guest_frame) {
+    EntryChains chains(view, memory);
+    u32 next = chains.first_of_guest_page(static_cast<u32>(guest_frame));
+    while (next) {
+        const u32 id = next - 1;
+        next = chains.after(id);
+        if (view.entries[id] & kProtectionKeys) drop(view, memory, id / kShadowEntries, id % kShadowEntries);
+    }
+}
+
 void ShadowMmu::table_written(const GuestMemory& memory, u64 guest_frame) {
     u8* state;
     u64 host_frame;
@@ -243,7 +266,8 @@ void ShadowMmu::sync_entry(const ShadowView& view, GuestMemory& memory, const Cp
         bool read_only;
         const u64 mask = key.pae ? kGuestFramePae : kGuestFrame32;
         const bool writable = (key.writable && (guest & kGuestWritable)) || !key.write_protect;
-        holds = (guest & kGuestPresent) && (guest & kGuestAccessed) &&
+        // A copy's entry is cheap to make again.
+        holds = !(entry & kProtectionKeys) && (guest & kGuestPresent) && (guest & kGuestAccessed) &&
                 (key.side == ShadowSide::Kernel || (guest & kGuestUser)) &&
                 look_up(memory, bus_frame(cpu, guest & mask), state, host_frame, read_only) &&
                 (entry & kFrameMask) == host_frame << kPageShift &&

@@ -24,6 +24,9 @@ namespace btvm {
 struct ShadowOptions {
     bool no_tracking{}; ///< Drop everything at each TLB flush instead of only what changed.
     bool no_compare{};  ///< Drop all of a changed directory instead of comparing its entries.
+    /// Not for measurements: the kernel side can fetch from execute-only copies alone (vmm/provider), and its
+    /// shadow pages serve one linear address each, since copies do.
+    bool execute_only{};
 };
 
 class ShadowMmu {
@@ -49,9 +52,15 @@ public:
     void load(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, ShadowSide side);
 
     /// Maps the page of `linear` as `walk`, which has succeeded and marked, says. There must be memory at
-    /// walk.address, with host frames. The space of (cpu, side) must be the loaded one.
+    /// walk.address, with host frames. The space of (cpu, side) must be the loaded one. `copy`: the bits of
+    /// an execute-only copy to map in place of the page, or 0.
     void map(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, ShadowSide side,
-             GuestLinear linear, const GuestWalk& walk);
+             GuestLinear linear, const GuestWalk& walk, u64 copy = 0);
+
+    /// The entry that maps `linear` in the loaded space, 0: none.
+    [[nodiscard]] static u64 entry(const ShadowView& view, GuestLinear linear);
+    /// Drops every mapping of an execute-only copy of a guest page.
+    void drop_copies(const ShadowView& view, GuestMemory& memory, u64 guest_frame);
 
     /// Takes write access from every mapping of a guest page.
     void write_protect(const ShadowView& view, GuestMemory& memory, u64 guest_frame);
@@ -84,7 +93,7 @@ private:
         ShadowKey key;
         bool present;
     };
-    [[nodiscard]] static Directory directory_key(const CpuState& cpu, ShadowSide side, u32 gib);
+    [[nodiscard]] Directory directory_key(const CpuState& cpu, ShadowSide side, u32 gib) const;
     [[nodiscard]] static bool child_key(const CpuState& cpu, const ShadowKey& directory, u64 entry, u32 place,
                                         ShadowKey& child);
     [[nodiscard]] static u64 guest_entry(const CpuState& cpu, const GuestMemory& memory, const ShadowKey& key,

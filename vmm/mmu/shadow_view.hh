@@ -13,6 +13,11 @@ inline constexpr u64 kUser = 1u << 2;
 inline constexpr u64 kAccessed = 1u << 5;
 inline constexpr u64 kDirty = 1u << 6;
 inline constexpr u64 kFrameMask = 0x000ffffffffff000;
+inline constexpr u64 kProtectionKeys = u64{15} << 59;
+/// The key of execute-only copies (vmm/provider): PKRU denies all data accesses with it.
+inline constexpr u64 kCopyKey = u64{1} << 59;
+/// An entry that maps a copy tells which by so many bits that are the software's.
+inline constexpr unsigned kCopyBits = 10;
 inline constexpr u64 kExecuteDisable = u64{1} << 63;
 } // namespace shadow_entry
 
@@ -26,7 +31,7 @@ struct ShadowNote {
     u32 mapped{};  ///< Entries present.
     u8 used{};     ///< It is in use: has a key.
     u8 touched{};  ///< Since the clock hand last passed.
-    u8 reserved[10]{};
+    u8 reserved[6]{};
 };
 static_assert(sizeof(ShadowNote) == 32);
 

@@ -119,6 +119,8 @@ void enter_kernel(World& world, View& view, const Plan& plan, u64 extra_flags) {
     const bool from_user_tables = context.user_tables;
     if (from_user_tables) {
         platform::load_gdt_then_idt(&context.world_gdtr, &context.world_idtr);
+        // User code can have written PKRU.
+        if (world.config.flags & BTVM_CONFIG_EXECUTE_ONLY) platform::write_pkru(BTVM_PKRU);
         context.user_tables = 0;
         for (btvm_u64& hidden : context.hidden_part)
             hidden = 0;

@@ -23,13 +23,16 @@ class SimulatedWorld {
 public:
     static constexpr u64 kRam = 1 << 20;
     static constexpr u32 kPoolPages = 64;
+    static constexpr u32 kMostCopies = 32;
     static constexpr u64 kCode = 0x10000;
     static constexpr u64 kStack = 0x90000;
 
-    explicit SimulatedWorld(unsigned breakpoints, u32 flags = 0)
+    /// `copies`: how many pages of code can be covered at a time with BTVM_CONFIG_EXECUTE_ONLY.
+    explicit SimulatedWorld(unsigned breakpoints, u32 flags = 0, u32 copies = kMostCopies)
         : ram_(kRam), state_(kRam >> kPageShift), frames_(kRam >> kPageShift), pool_(512 * kPoolPages),
           pool_frames_(kPoolPages), pool_notes_(kPoolPages), pool_links_(kShadowEntries * kPoolPages),
-          mappings_(kRam >> kPageShift), gdt_(BTVM_GDT_ENTRIES),
+          mappings_(kRam >> kPageShift), copies_(kMostCopies * kPageSize), copy_frames_(kMostCopies),
+          copy_notes_(kMostCopies), targets_(kMostCopies), gdt_(BTVM_GDT_ENTRIES),
           context_(std::make_unique<btvm_switch_context>()),
           user_tables_(std::make_unique<btvm_user_tables>()), world_(std::make_unique<World>()) {
         World& world = *world_;
@@ -43,6 +46,9 @@ public:
                                       .reserved = {}};
         world.host.memory.slot_count = 1;
         world.host.shadow = {pool_.data(), pool_frames_.data(), pool_notes_.data(), pool_links_.data()};
+        world.host.copies = {copies_.data(), copy_frames_.data(), copy_notes_.data(), targets_.data()};
+        world.copies.initialise(world.host.copies, copies);
+        world.shadow.options.execute_only = flags & BTVM_CONFIG_EXECUTE_ONLY;
         world.host.context = context_.get();
         world.host.user_tables = user_tables_.get();
         context_->world_gdt = gdt_.data();
@@ -95,6 +101,7 @@ public:
 private:
     /// From the trap frame to the next trap, which is left in the trap frame.
     void run_natively() {
+        if (world_->config.flags & BTVM_CONFIG_EXECUTE_ONLY) return run_copies();
         btvm_trap_frame& frame = context_->frame;
         CpuState native = cpu();
         native::load_registers(native, frame);
@@ -123,6 +130,81 @@ private:
             if (processor.step() != StepStatus::Completed)
                 throw std::runtime_error("a native step did not complete");
         }
+    }
+
+    /// The same with execute-only copies: what is fetched is what the shadow page tables lead to, and stores
+    /// to pages without write access fault. Loads are not looked at.
+    void run_copies() {
+        CpuState native = cpu();
+        native::load_registers(native, context_->frame);
+        GuestMemory memory = world_->host.memory;
+        memory.watched_hits = memory.watched_writes = 0;
+        Pic pic;
+        Pit pit;
+        PortRequest request;
+        PortCounters ports;
+        InterpreterCounters counters;
+        PortBus bus(pic, pit, request, ports);
+        Interpreter processor(native, memory, bus, counters);
+        if (context_->dr7 & 0xff) throw InvariantBroken("breakpoints are armed");
+        for (;; native_instructions_++) {
+            const GuestLinear pc(native.rip);
+            const u64 entry = ShadowMmu::entry(world_->host.shadow, pc);
+            if (!(entry & shadow_entry::kPresent) || (entry & shadow_entry::kExecuteDisable))
+                return fault(native, pc.value, pf_error::kFetch | (entry & 1));
+            if (!CodeCopies::is_copy(entry)) throw InvariantBroken("a page of the guest can be executed");
+            const u32 copy = CodeCopies::mapped_copy(entry);
+            const u8* there = copies_.data() + copy * kPageSize + pc.page_offset();
+            if (*there == kInt3) {
+                native.rip++;
+                return trap(native, Vector::Breakpoint, 0);
+            }
+            if (!(copy_notes_[copy].marks[pc.page_offset()] & code_mark::kStart))
+                throw InvariantBroken("I2: control is within a covered instruction");
+            Instruction i;
+            const u32 room = static_cast<u32>(kPageSize) - pc.page_offset();
+            if (decode(there, room < 15 ? room : 15, CodeSize::Bits32, i) != DecodeStatus::Ok)
+                throw InvariantBroken("what runs is no instruction");
+            if (std::memcmp(there, &ram_[(u64{copy_notes_[copy].frame} << kPageShift) + pc.page_offset()],
+                            i.length) != 0)
+                throw InvariantBroken("what runs is not what memory holds");
+            switch (i.cls) {
+            case InstructionClass::Plain:
+            case InstructionClass::ConditionalBranch:
+            case InstructionClass::UnconditionalBranch: break;
+            case InstructionClass::PointerBranch:
+                throw InvariantBroken("I2: a pointer branch runs untrapped");
+            default: throw InvariantBroken("I1: an instruction runs that ring 3 would change");
+            }
+            const CpuState before = native;
+            const std::vector<u8> states = state_;
+            // Of memory only what a store could fault on has to come back.
+            std::vector<std::pair<u64, std::vector<u8>>> kept;
+            for (u64 page = 0; page < states.size(); page++)
+                if (states[page] & (page_state::kCode | page_state::kTable))
+                    kept.emplace_back(
+                        page << kPageShift,
+                        std::vector<u8>(&ram_[page << kPageShift], &ram_[page << kPageShift] + kPageSize));
+            if (processor.step() != StepStatus::Completed)
+                throw std::runtime_error("a native step did not complete");
+            for (u32 w = 0; w < memory.watched_writes && w < GuestMemory::kWatchedWrites; w++) {
+                const u64 at = memory.watched_write[w].first;
+                const u8 state = states[at >> kPageShift];
+                const bool guarded = (state & page_state::kTable) && !(state & page_state::kTableChanged);
+                if (!guarded && !(state & page_state::kCode)) continue;
+                state_ = states;
+                for (const auto& [first, bytes] : kept)
+                    std::ranges::copy(bytes, &ram_[first]);
+                return fault(before, at, pf_error::kWrite | pf_error::kPresent);
+            }
+            memory.watched_hits = memory.watched_writes = 0;
+        }
+    }
+
+    void fault(const CpuState& native, u64 at, u64 error) {
+        trap(native, Vector::PageFault, 0);
+        context_->trap_cr2 = at;
+        context_->frame.error = error | pf_error::kUser;
     }
 
     bool breakpoint_at(u64 pc) {
@@ -154,6 +236,10 @@ private:
     std::vector<ShadowNote> pool_notes_;
     std::vector<EntryLinks> pool_links_;
     std::vector<u32> mappings_;
+    std::vector<u8> copies_;
+    std::vector<u64> copy_frames_;
+    std::vector<CopyNote> copy_notes_;
+    std::vector<TargetPage> targets_;
     std::vector<btvm_u64> gdt_;
     std::unique_ptr<btvm_switch_context> context_;
     std::unique_ptr<btvm_user_tables> user_tables_;

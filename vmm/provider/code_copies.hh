@@ -1,0 +1,77 @@
+// The pool of execute-only copies: found by guest frame and linear page, taken when guest kernel code first
+// executes a page, taken back from those that have not trapped for longest.
+//
+// A copy belongs to one linear page, so the targets of its branches are known; and to one frame, whose bytes
+// it holds. The shadow page tables map it nowhere else (ShadowOptions::execute_only).
+#pragma once
+
+#include "vmm/mmu/shadow_view.hh"
+#include "vmm/provider/copy_view.hh"
+
+namespace btvm {
+
+/// Plain data, shared between worlds; what needs addresses comes with each call.
+class CodeCopies {
+public:
+    /// An entry of the shadow page tables names a copy in 10 bits.
+    static constexpr u32 kMost = 1u << shadow_entry::kCopyBits;
+    static constexpr u32 kNone = ~u32{0};
+
+    struct Counters {
+        u64 taken{};
+        u64 dropped{};
+        u64 evicted{};
+        u64 covered{};   ///< Instructions.
+        u64 uncovered{}; ///< Instructions taken back because control may arrive in their middle.
+        u64 resets{};    ///< Times that all copies went because there were too many targets.
+    };
+    Counters counters{};
+
+    /// Empties the pool. `copies`: how many there are, 0 if this provider is not in use.
+    void initialise(const CopyView& view, u32 copies);
+    [[nodiscard]] u32 capacity() const { return capacity_; }
+
+    /// The copy of `frame` at `linear_page`, or kNone.
+    [[nodiscard]] u32 find(const CopyView& view, u32 frame, u32 linear_page) const;
+    /// Any copy of `frame`, or kNone.
+    [[nodiscard]] u32 find_any(const CopyView& view, u32 frame) const;
+    [[nodiscard]] bool full() const { return free_ == 0; }
+    /// A copy in use that has not trapped for long: the one to drop when the pool is full.
+    [[nodiscard]] u32 victim(const CopyView& view);
+    /// A new copy, all INT3, marked where branches of other pages lead. The pool is not full.
+    [[nodiscard]] u32 take(const CopyView& view, u32 frame, u32 linear_page, const CodePageId& code);
+    /// Frees a copy that nothing maps any more. The targets of its branches stay marked.
+    void release(const CopyView& view, u32 copy);
+
+    /// Says that control may arrive at `offset` of `copy`: an instruction covered across it is taken back.
+    void mark_entry(const CopyView& view, u32 copy, u32 offset);
+    /// Says that a branch of another page leads to `linear`, whatever frame lies there. False: no room, all
+    /// copies must go first.
+    [[nodiscard]] bool mark_target(const CopyView& view, GuestLinear linear);
+    /// Puts a true instruction into the copy.
+    void cover(const CopyView& view, u32 copy, u32 offset, const u8* bytes, u32 length);
+
+    /// The bits of a shadow entry that maps `copy`.
+    [[nodiscard]] static u64 entry_bits(const CopyView& view, u32 copy);
+    [[nodiscard]] static bool is_copy(u64 entry) {
+        return (entry & shadow_entry::kPresent) && (entry & shadow_entry::kProtectionKeys);
+    }
+    /// Which copy a shadow entry maps.
+    [[nodiscard]] static u32 mapped_copy(u64 entry);
+
+private:
+    static constexpr u32 kBuckets = 1024;
+    [[nodiscard]] static u32 bucket(u32 page) { return (page ^ page >> 10) % kBuckets; }
+    [[nodiscard]] u32 target_page(const CopyView& view, u32 linear_page) const;
+    void uncover(const CopyView& view, u32 copy, u32 offset);
+
+    u32 capacity_{};
+    u32 free_{}; ///< Index + 1.
+    u32 hand_{};
+    u32 target_count_{};
+    u32 by_frame_[kBuckets]{}; ///< Index + 1; 0: none.
+    u32 by_linear_[kBuckets]{};
+    u32 targets_[kBuckets]{};
+};
+
+} // namespace btvm

@@ -1,0 +1,57 @@
+// Where one build of the core sees the execute-only copies of guest code and the notes about them.
+//
+// vmm/provider is the second breakpoint provider: kernel code of the guest runs in copies of its pages, in
+// which every byte that is not part of a covered instruction is CCh (INT3). A protection key lets the
+// processor fetch from a copy and nothing else (SDM Vol. 3A 4.6.2), so the guest never reads one.
+#pragma once
+
+#include "vmm/cfg/code_cache.hh"
+
+namespace btvm {
+
+inline constexpr u8 kInt3 = 0xcc;
+
+/// What is known of one byte of a copy.
+namespace code_mark {
+inline constexpr u8 kLength = 0x0f; ///< With kStart: of the instruction; with kStop: its InstructionClass.
+inline constexpr u8 kStart = 0x10;  ///< A covered instruction begins here: its bytes are in the copy.
+inline constexpr u8 kBody = 0x20;   ///< A later byte of one.
+inline constexpr u8 kEntry = 0x40;  ///< Control may arrive here: no instruction may be covered across it.
+inline constexpr u8 kStop = 0x80;   ///< An instruction that is not to be covered begins here.
+} // namespace code_mark
+
+/// The note about one copy: of guest frame `frame` as it is executed at linear page `linear_page`.
+struct CopyNote {
+    u32 frame{};
+    u32 linear_page{};
+    u32 next_of_frame{}; ///< In its hash chain, index + 1; 0 ends it. Free copies are chained by it too.
+    u32 next_of_linear{};
+    CodePageId code{}; ///< The decoded state that the copy was made from, and is dropped with.
+    u8 used{};
+    u8 touched{}; ///< Since the clock hand last passed.
+    u8 reserved[6]{};
+    u8 marks[kPageSize]{}; ///< code_mark
+};
+
+/// The places in one linear page to which covered branches of other pages lead: one bit a byte.
+struct TargetPage {
+    u32 linear_page{};
+    u32 next{}; ///< In its hash chain, index + 1.
+    u64 bits[kPageSize / 64]{};
+};
+
+struct CopyView {
+    u8* pages{};              ///< Copy n is pages[4096 * n].
+    const u64* host_frames{}; ///< Host page-frame number of each.
+    CopyNote* notes{};        ///< One a copy...
+    TargetPage* targets{};    ///< ... and as many of these.
+
+    [[nodiscard]] u8* page(u32 copy) const { return pages + u64{copy} * kPageSize; }
+};
+
+/// Bytes of the notes about `copies` copies: CopyNotes first.
+[[nodiscard]] constexpr u64 copy_notes_size(u32 copies) {
+    return u64{copies} * (sizeof(CopyNote) + sizeof(TargetPage));
+}
+
+} // namespace btvm
