@@ -269,5 +269,55 @@ TEST(ExecuteOnly, ABranchFromAnotherPageTakesItBackToo) {
     EXPECT_EQ(traced.world().copies.counters.uncovered, 1u);
 }
 
+// 10000: mov ecx,100; 10005: call 10010; dec ecx; jnz 10005; hlt.  10010: add eax,1; ret
+constexpr u8 kCalls[] = {0xb9, 100,  0,    0,    0,    0xe8, 0x06, 0,    0,    0,
+                         0x49, 0x75, 0xf8, 0xf4, 0xf4, 0xf4, 0x83, 0xc0, 0x01, 0xc3};
+
+TEST(QuickReturn, MostReturnsTakeTheShortWay) {
+    SimulatedWorld plain(4, kExecuteOnly);
+    plain.start(kCalls);
+    ASSERT_EQ(plain.run(), HostRequest::Halt);
+    EXPECT_EQ(plain.cpu().gpr[Rax], 100u);
+    EXPECT_EQ(plain.cpu().gpr[Rsp], SimulatedWorld::kStack);
+    EXPECT_GT(plain.quick_returns(), 90u);
+    PagedGuest paged(kCalls);
+    ASSERT_EQ(paged.world.run(), HostRequest::Halt);
+    EXPECT_EQ(paged.world.cpu().gpr[Rax], 100u);
+    EXPECT_GT(paged.world.quick_returns(), 90u);
+}
+
+TEST(QuickReturn, NothingThatIsDueWaits) {
+    const auto returns_with = [](auto&& change, u32 flags = kExecuteOnly) {
+        SimulatedWorld w(4, flags);
+        w.start(kCalls);
+        change(w.world());
+        (void)w.run();
+        return w.quick_returns();
+    };
+    EXPECT_GT(returns_with([](World&) {}), 90u);
+    EXPECT_EQ(returns_with([](World& w) {
+                  w.next_timer_ns = 0;
+                  w.pit = {};
+                  w.owed_ticks = 200;
+              }),
+              0u);
+    EXPECT_EQ(returns_with([](World&) {}, kExecuteOnly | BTVM_CONFIG_TRACE), 0u);
+    EXPECT_EQ(returns_with([](World&) {}, 0), 0u);
+}
+
+TEST(QuickReturn, AReturnAddressThatWasChangedIsFollowed) {
+    // call f; hlt.  f (10010): mov dword [esp],10020; ret.  10020: mov eax,7; hlt
+    std::vector<u8> code(0x30, 0xf4);
+    const auto put = [&](u32 at, std::initializer_list<u8> bytes) { std::ranges::copy(bytes, &code[at]); };
+    put(0, {0xb9, 3, 0, 0, 0, 0xe8, 0x06, 0, 0, 0});
+    put(0x10, {0xc7, 0x04, 0x24, 0x20, 0x00, 0x01, 0x00, 0xc3});
+    put(0x20, {0x83, 0xc0, 0x07, 0x49, 0x75, 0xdf}); // add eax,7; dec ecx; jnz 10005
+    SimulatedWorld w(4, kExecuteOnly);
+    w.start(code);
+    ASSERT_EQ(w.run(), HostRequest::Halt);
+    EXPECT_EQ(w.cpu().gpr[Rax], 21u);
+    EXPECT_EQ(w.cpu().gpr[Rsp], SimulatedWorld::kStack);
+}
+
 } // namespace
 } // namespace btvm::test

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "vmm/hypervisor/quick_return.hh"
 #include "vmm/hypervisor/tracer.hh"
 #include "vmm/native/native_state.hh"
 
@@ -63,6 +64,7 @@ public:
     [[nodiscard]] World& world() { return *world_; }
     [[nodiscard]] std::span<u8> ram() { return ram_; }
     [[nodiscard]] u64 native_instructions() const { return native_instructions_; }
+    [[nodiscard]] u64 quick_returns() const { return quick_returns_; }
 
     /// Flat 32-bit protected mode at ring 0, as the tracer takes it.
     void start(std::span<const u8> code) {
@@ -82,6 +84,11 @@ public:
     HostRequest run(u64 most_traps = 1'000'000) {
         bool resumed = false;
         for (u64 trap = 0; trap < most_traps; trap++) {
+            if (resumed && quick_return(*world_, world_->host)) {
+                quick_returns_++;
+                run_natively();
+                continue;
+            }
             Tracer tracer(*world_, world_->host);
             const Verdict verdict = resumed ? tracer.trap() : tracer.proceed();
             resumed = verdict == Verdict::Resume;
@@ -245,6 +252,7 @@ private:
     std::unique_ptr<btvm_user_tables> user_tables_;
     std::unique_ptr<World> world_;
     u64 native_instructions_{};
+    u64 quick_returns_{};
 };
 
 } // namespace btvm::test
