@@ -257,15 +257,12 @@ Verdict Tracer::proceed() {
         }
         if (world_.native.plan_valid) return resume();
 
-        if (stopped_at_ == InstructionClass::PointerBranch) resolve_branch();
+        if (stopped_at_ == InstructionClass::PointerBranch && resolve_branch())
+            stopped_at_ = InstructionClass::Plain;
         InstructionClass what = stopped_at_;
         if (what == InstructionClass::Plain && !cpu_.interrupt_shadow && traces_by_copies()) {
             if (covered(what)) return resume_copies();
-            if (what == InstructionClass::PointerBranch && interpreter_.pointer_branch()) {
-                count_emulated(what);
-                note_written_pages();
-                continue;
-            }
+            if (what == InstructionClass::PointerBranch && resolve_branch()) continue;
         } else if (what == InstructionClass::Plain && !cpu_.interrupt_shadow) {
             const Plan* plan = find_plan();
             if (!plan->stop_at_pc) {
@@ -282,12 +279,12 @@ Verdict Tracer::proceed() {
     }
 }
 
-/// The branch at cpu_.rip, whose target is in an operand. Does nothing where it faults.
-void Tracer::resolve_branch() {
-    if (cpu_.interrupt_shadow || !interpreter_.pointer_branch()) return;
-    stopped_at_ = InstructionClass::Plain;
+/// The branch at cpu_.rip, whose target is in an operand. False: it would fault, and nothing is done.
+bool Tracer::resolve_branch() {
+    if (cpu_.interrupt_shadow || !interpreter_.pointer_branch()) return false;
     count_emulated(InstructionClass::PointerBranch);
     note_written_pages();
+    return true;
 }
 
 /// Notes what stands where the running plan has stopped, if that must be emulated whatever the next plan

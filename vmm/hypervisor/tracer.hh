@@ -66,7 +66,7 @@ private:
     void note_violation(Violation violation, u64 pc);
     [[nodiscard]] const Plan& running_plan() const;
     void run_plan(const Plan& plan);
-    void resolve_branch();
+    [[nodiscard]] bool resolve_branch();
     void note_stop();
     void count_emulated(InstructionClass what);
     void note_written_pages();
