@@ -119,7 +119,7 @@ void btvm_shadow_area_destroy(struct btvm_shadow_area *area);
 
 /* copy_area.c; the same holds. */
 bool btvm_has_execute_only(void);
-int btvm_copy_area_create(struct btvm_copy_area *area);
+int btvm_copy_area_create(struct btvm_copy_area *area, u64 ram_pages);
 void btvm_copy_area_destroy(struct btvm_copy_area *area);
 
 /* guest_world.c */

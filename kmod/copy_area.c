@@ -11,11 +11,11 @@ bool btvm_has_execute_only(void)
 	return boot_cpu_has(X86_FEATURE_OSPKE);
 }
 
-int btvm_copy_area_create(struct btvm_copy_area *area)
+int btvm_copy_area_create(struct btvm_copy_area *area, u64 ram_pages)
 {
 	u32 i;
 
-	area->pages = btvm_core_most_copies();
+	area->pages = btvm_core_copies_for(ram_pages);
 	area->notes_size = PAGE_ALIGN(btvm_core_copy_notes_size(area->pages));
 	area->copies = __vmalloc(area->pages * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	area->frames = __vmalloc(area->pages * sizeof(u64), GFP_KERNEL_ACCOUNT | __GFP_ZERO);

@@ -397,7 +397,7 @@ int btvm_guest_world_create(struct btvm_guest_world *world, struct btvm_slot *sl
 	if (btvm_shadow_area_create(&world->shadow, ram_pages(slots)) || !world->root || !world->context || !world->state ||
 	    !world->gdt || !world->user_tables)
 		goto fail;
-	if (execute_only && btvm_copy_area_create(&world->copies))
+	if (execute_only && btvm_copy_area_create(&world->copies, ram_pages(slots)))
 		goto fail;
 	world->root_physical = virt_to_phys(world->root);
 

@@ -70,15 +70,25 @@ static inline void guest_memory(struct guest *g)
 		ktap_bail("no guest memory");
 }
 
+/* run-abi's configuration "execute-only" has all programs run with the second breakpoint provider. */
+static inline bool with_execute_only(void)
+{
+	return getenv("BTVM_TEST_EXECUTE_ONLY") != NULL;
+}
+
 /* `config` may be NULL. */
 static inline void guest_create(struct guest *g, const struct btvm_config *config)
 {
+	struct btvm_config used = config ? *config : (struct btvm_config){ .breakpoints = 4 };
+
+	if (with_execute_only())
+		used.flags |= BTVM_CONFIG_EXECUTE_ONLY;
 	g->system = open_btvm();
 	g->vm = ioctl(g->system, BTVM_CREATE_VM, 0);
 	if (g->vm < 0)
 		ktap_bail("no VM");
 	guest_memory(g);
-	if (config && ioctl(g->vm, BTVM_SET_CONFIG, config))
+	if (ioctl(g->vm, BTVM_SET_CONFIG, &used))
 		ktap_bail("the configuration was refused");
 	g->vcpu = ioctl(g->vm, BTVM_CREATE_VCPU, 0);
 	if (g->vcpu < 0)

@@ -53,7 +53,7 @@ struct EngineConfig {
     bool lookahead{}; ///< The look-ahead planner instead of the breadth-first one.
     /// How breakpoints are made real: by debug registers, or by execute-only copies of the code.
     enum class Provider : unsigned char { DebugRegisters, ExecuteOnly, Auto };
-    Provider provider{Provider::DebugRegisters};
+    Provider provider{Provider::Auto};
     /// Shadow page tables at the guest's TLB flushes: drop only what was made from tables that changed...
     bool table_tracking{true};
     bool table_compare{true}; ///< ... and of directories only the entries that did.

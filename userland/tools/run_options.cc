@@ -15,7 +15,7 @@ namespace {
 struct RawOptions {
     std::string image, fda, fdb;
     bool snapshot{}, write_protect{}, two_drives{};
-    std::string monitor{"on"}, plan_cache{"on"}, planner{"breadth-first"}, provider{"debug-registers"};
+    std::string monitor{"on"}, plan_cache{"on"}, planner{"breadth-first"}, provider{"auto"};
     std::string table_tracking{"on"}, table_compare{"on"};
     std::string engine{"auto"};
     std::array<std::string, kAtaDrives> disks;
@@ -170,8 +170,9 @@ void add_engine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
         ->group(group);
     app.add_option(
            "--provider", raw.provider,
-           "What breakpoints are made of: debug-registers (default), execute-only (copies of the code; needs "
-           "protection keys) or auto (execute-only where it can be had)")
+           "What breakpoints are made of: execute-only (copies of the code; needs protection keys), "
+           "debug-registers, or auto (default: execute-only where it can be had, but not with --breakpoints, "
+           "--planner or --plan-cache)")
         ->option_text("KIND")
         ->check(CLI::IsMember({"debug-registers", "execute-only", "auto"}))
         ->group(group);
@@ -202,9 +203,18 @@ void add_engine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
     app.add_flag("--test-monitor-fault", raw.monitor_fault)->group("");
 }
 
-EngineConfig::Provider parse_provider(const std::string& name) {
-    if (name == "execute-only") return EngineConfig::Provider::ExecuteOnly;
-    return name == "auto" ? EngineConfig::Provider::Auto : EngineConfig::Provider::DebugRegisters;
+/// The planner and its options are the debug registers' alone.
+EngineConfig::Provider parse_provider(const CLI::App& app, const RawOptions& raw) {
+    const char* planned = nullptr;
+    for (const char* option : {"--breakpoints", "--planner", "--plan-cache"})
+        if (app[option]->count()) planned = option;
+    if (raw.provider == "debug-registers") return EngineConfig::Provider::DebugRegisters;
+    if (raw.provider == "auto")
+        return planned ? EngineConfig::Provider::DebugRegisters : EngineConfig::Provider::Auto;
+    if (planned) throw CLI::ValidationError(planned, "there is no planner with --provider execute-only");
+    if (raw.engine == "interpreter")
+        throw CLI::ValidationError("--provider", "the interpreter has no breakpoints: leave it out");
+    return EngineConfig::Provider::ExecuteOnly;
 }
 
 void add_user_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
@@ -338,7 +348,7 @@ std::string assign_images(PcConfig& pc, RawOptions& raw) {
     return {};
 }
 
-void finish(RunOptions& options, RawOptions& raw) {
+void finish(const CLI::App& app, RunOptions& options, RawOptions& raw) {
     const std::string named_after = assign_images(options.pc, raw);
     options.pc.second_drive = raw.two_drives;
     options.pc.boot = parse_boot(raw.boot);
@@ -346,7 +356,7 @@ void finish(RunOptions& options, RawOptions& raw) {
     options.pc.engine_choice = parse_engine(raw.engine);
     options.pc.engine.monitor = raw.monitor == "on";
     options.pc.engine.lookahead = raw.planner == "lookahead";
-    options.pc.engine.provider = parse_provider(raw.provider);
+    options.pc.engine.provider = parse_provider(app, raw);
     options.pc.engine.plan_cache = raw.plan_cache == "on";
     options.pc.engine.table_tracking = raw.table_tracking == "on";
     options.pc.engine.table_compare = raw.table_compare == "on";
@@ -381,7 +391,7 @@ std::optional<RunOptions> parse_run_options(int argc, char** argv, RunExit& exit
     add_user_options(app, options, raw);
     try {
         app.parse(argc, argv);
-        finish(options, raw);
+        finish(app, options, raw);
         return options;
     } catch (const CLI::Success& wanted) {
         exit = RunExit::Ok;

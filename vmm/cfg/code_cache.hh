@@ -59,7 +59,7 @@ struct CodeCursor {
 
 class CodeCache {
 public:
-    static constexpr u32 kPages = 1024;
+    static constexpr u32 kPages = 2048;
     static constexpr u32 kNewlyWatched = 32;
 
     CodeCacheCounters counters;
@@ -135,7 +135,7 @@ public:
 
 private:
     // info[]: 0 = not decoded, else the length in bits 0-3 and the class in bits 4-6.
-    static constexpr u32 kBuckets = 1024;
+    static constexpr u32 kBuckets = 2048;
 
     struct Page {
         u64 frame;

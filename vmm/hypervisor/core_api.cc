@@ -71,7 +71,7 @@ btvm_u64 btvm_core_shadow_notes_size(btvm_u32 pages) { return shadow_notes_size(
 
 btvm_u64 btvm_core_copy_notes_size(btvm_u32 pages) { return copy_notes_size(pages); }
 
-btvm_u32 btvm_core_most_copies(void) { return CodeCopies::kMost; }
+btvm_u32 btvm_core_copies_for(btvm_u64 ram_pages) { return CodeCopies::for_ram(ram_pages); }
 
 void btvm_core_initialise(btvm_world* memory, const btvm_core_layout* layout) {
     World& world = *new (memory) World{};

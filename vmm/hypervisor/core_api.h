@@ -54,9 +54,9 @@ struct btvm_core_layout {
 
 /* How many bytes the notes about a shadow pool of so many pages take. */
 btvm_u64 btvm_core_shadow_notes_size(btvm_u32 pages);
-/* The same for execute-only copies, and how many can be used at most. */
+/* The same for execute-only copies, and how many there should be for a guest with so much RAM. */
 btvm_u64 btvm_core_copy_notes_size(btvm_u32 pages);
-btvm_u32 btvm_core_most_copies(void);
+btvm_u32 btvm_core_copies_for(btvm_u64 ram_pages);
 /* How many bytes a world needs; page aligned memory. */
 btvm_u64 btvm_core_world_size(void);
 void btvm_core_initialise(struct btvm_world* world, const struct btvm_core_layout* layout);

@@ -97,7 +97,8 @@ bool Tracer::covered(InstructionClass& what) {
     note.touched = 1;
     const u8& mark = note.marks[pc.page_offset()];
     if (!(mark & (kStart | kStop))) {
-        const CoverView on{world_.code, view_.memory, world_.copies, view_.copies};
+        const CoverView on{world_.code, view_.memory, world_.copies, view_.copies,
+                           (world_.config.flags & BTVM_CONFIG_TEST_PLANNER_BUG) != 0};
         switch (cover_from(on, copy, pc.page_offset())) {
         case CoverResult::Done: break;
         case CoverResult::Lost: drop_copies_of(note.frame); return false;

@@ -14,10 +14,8 @@ inline constexpr u64 kAccessed = 1u << 5;
 inline constexpr u64 kDirty = 1u << 6;
 inline constexpr u64 kFrameMask = 0x000ffffffffff000;
 inline constexpr u64 kProtectionKeys = u64{15} << 59;
-/// The key of execute-only copies (vmm/provider): PKRU denies all data accesses with it.
-inline constexpr u64 kCopyKey = u64{1} << 59;
-/// An entry that maps a copy tells which by so many bits that are the software's.
-inline constexpr unsigned kCopyBits = 10;
+/// Keys 1 and up are those of execute-only copies (vmm/provider): PKRU denies all data accesses with them.
+inline constexpr unsigned kProtectionKeyShift = 59;
 inline constexpr u64 kExecuteDisable = u64{1} << 63;
 } // namespace shadow_entry
 

@@ -6,11 +6,17 @@ namespace {
 
 using namespace code_mark;
 
-// Bits 52-58 and 9-11 of an entry that maps a page are the software's (SDM Vol. 3A table 4-20).
+// An entry that maps a copy tells which. Bits 52-58 and 9-11 are the software's (SDM Vol. 3A table 4-20);
+// what they cannot hold is in the key.
 constexpr unsigned kLowShift = 52;
 constexpr unsigned kLowBits = 7;
 constexpr unsigned kHighShift = 9;
-static_assert(kLowBits + 3 == shadow_entry::kCopyBits);
+constexpr unsigned kHighBits = 3;
+constexpr unsigned kKeyShift = shadow_entry::kProtectionKeyShift;
+constexpr u32 kLowMask = (1u << kLowBits) - 1;
+constexpr u32 kHighMask = (1u << kHighBits) - 1;
+constexpr u32 kKeyMask = 15;
+static_assert((CodeCopies::kMost - 1) >> (kLowBits + kHighBits) < kKeyMask);
 
 } // namespace
 
@@ -97,13 +103,24 @@ void CodeCopies::release(const CopyView& view, u32 copy) {
     counters.dropped++;
 }
 
-void CodeCopies::cover(const CopyView& view, u32 copy, u32 offset, const u8* bytes, u32 length) {
+void CodeCopies::cover(const CopyView& view, u32 copy, u32 offset, u32 length) {
     u8* marks = view.notes[copy].marks;
-    __builtin_memcpy(view.page(copy) + offset, bytes, length);
     marks[offset] |= static_cast<u8>(kStart | length);
     for (u32 i = 1; i < length; i++)
         marks[offset + i] = kBody;
     counters.covered++;
+}
+
+void CodeCopies::write_covered(const CopyView& view, u32 copy, const u8* page, u32 begin, u32 end) {
+    const u8* marks = view.notes[copy].marks;
+    u8* there = view.page(copy);
+    for (u32 at = begin & ~7u; at < end; at += 8) {
+        u8 bytes[8];
+        for (u32 i = 0; i < 8; i++)
+            bytes[i] = marks[at + i] & (kStart | kBody) ? page[at + i] : kInt3;
+        if (__builtin_memcmp(there + at, bytes, sizeof bytes) != 0)
+            __builtin_memcpy(there + at, bytes, sizeof bytes);
+    }
 }
 
 /// Takes the instruction back that has its body at `offset`.
@@ -130,7 +147,7 @@ bool CodeCopies::mark_target(const CopyView& view, GuestLinear linear) {
     const u32 offset = linear.page_offset();
     u32 known = target_page(view, page);
     if (known == kNone) {
-        if (target_count_ == capacity_) return false;
+        if (target_count_ == capacity_ * kTargetsPerCopy) return false;
         known = target_count_++;
         u32& chain = targets_[bucket(page)];
         view.targets[known] = {.linear_page = page, .next = chain};
@@ -146,16 +163,17 @@ bool CodeCopies::mark_target(const CopyView& view, GuestLinear linear) {
 }
 
 u64 CodeCopies::entry_bits(const CopyView& view, u32 copy) {
-    const u64 low = copy & ((1u << kLowBits) - 1);
-    const u64 high = copy >> kLowBits;
-    return view.host_frames[copy] << kPageShift | low << kLowShift | high << kHighShift |
-           shadow_entry::kCopyKey;
+    const u64 low = copy & kLowMask;
+    const u64 high = copy >> kLowBits & kHighMask;
+    const u64 key = 1 + (copy >> (kLowBits + kHighBits));
+    return view.host_frames[copy] << kPageShift | low << kLowShift | high << kHighShift | key << kKeyShift;
 }
 
 u32 CodeCopies::mapped_copy(u64 entry) {
-    const u64 low = entry >> kLowShift & ((1u << kLowBits) - 1);
-    const u64 high = entry >> kHighShift & 7;
-    return static_cast<u32>(high << kLowBits | low);
+    const u64 low = entry >> kLowShift & kLowMask;
+    const u64 high = entry >> kHighShift & kHighMask;
+    const u64 key = entry >> kKeyShift & kKeyMask;
+    return static_cast<u32>((key - 1) << (kLowBits + kHighBits) | high << kLowBits | low);
 }
 
 } // namespace btvm

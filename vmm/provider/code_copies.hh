@@ -13,8 +13,14 @@ namespace btvm {
 /// Plain data, shared between worlds; what needs addresses comes with each call.
 class CodeCopies {
 public:
-    /// An entry of the shadow page tables names a copy in 10 bits.
-    static constexpr u32 kMost = 1u << shadow_entry::kCopyBits;
+    /// There is no use for more copies than decoded pages.
+    static constexpr u32 kMost = CodeCache::kPages;
+    static constexpr u32 kFewest = 256;
+    /// How many a guest with so many pages of RAM gets.
+    static constexpr u32 for_ram(u64 pages) {
+        const u64 copies = pages / 8;
+        return static_cast<u32>(copies < kFewest ? kFewest : copies > kMost ? kMost : copies);
+    }
     static constexpr u32 kNone = ~u32{0};
 
     struct Counters {
@@ -48,8 +54,11 @@ public:
     /// Says that a branch of another page leads to `linear`, whatever frame lies there. False: no room, all
     /// copies must go first.
     [[nodiscard]] bool mark_target(const CopyView& view, GuestLinear linear);
-    /// Puts a true instruction into the copy.
-    void cover(const CopyView& view, u32 copy, u32 offset, const u8* bytes, u32 length);
+    /// Says that a true instruction is to be in the copy; write_covered() puts it there.
+    void cover(const CopyView& view, u32 copy, u32 offset, u32 length);
+    /// Makes bytes `begin` to `end` - 1 of the copy what its marks say. `page`: the true ones. One pass over
+    /// many instructions: an emulated processor looks for code that it has translated at each store.
+    static void write_covered(const CopyView& view, u32 copy, const u8* page, u32 begin, u32 end);
 
     /// The bits of a shadow entry that maps `copy`.
     [[nodiscard]] static u64 entry_bits(const CopyView& view, u32 copy);
@@ -60,7 +69,7 @@ public:
     [[nodiscard]] static u32 mapped_copy(u64 entry);
 
 private:
-    static constexpr u32 kBuckets = 1024;
+    static constexpr u32 kBuckets = 2048;
     [[nodiscard]] static u32 bucket(u32 page) { return (page ^ page >> 10) % kBuckets; }
     [[nodiscard]] u32 target_page(const CopyView& view, u32 linear_page) const;
     void uncover(const CopyView& view, u32 copy, u32 offset);

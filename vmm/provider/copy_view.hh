@@ -44,14 +44,17 @@ struct CopyView {
     u8* pages{};              ///< Copy n is pages[4096 * n].
     const u64* host_frames{}; ///< Host page-frame number of each.
     CopyNote* notes{};        ///< One a copy...
-    TargetPage* targets{};    ///< ... and as many of these.
+    TargetPage* targets{};    ///< ... and kTargetsPerCopy of these.
 
     [[nodiscard]] u8* page(u32 copy) const { return pages + u64{copy} * kPageSize; }
 };
 
+/// A page of code calls several others.
+inline constexpr u32 kTargetsPerCopy = 2;
+
 /// Bytes of the notes about `copies` copies: CopyNotes first.
 [[nodiscard]] constexpr u64 copy_notes_size(u32 copies) {
-    return u64{copies} * (sizeof(CopyNote) + sizeof(TargetPage));
+    return u64{copies} * (sizeof(CopyNote) + kTargetsPerCopy * sizeof(TargetPage));
 }
 
 } // namespace btvm

@@ -13,6 +13,34 @@ constexpr bool runs_natively(InstructionClass cls) {
            cls == InstructionClass::UnconditionalBranch;
 }
 
+/// Whether control is expected at the next instruction some time after this one, which does not run natively
+/// or is a CALL. Wrong guesses cost time only.
+constexpr bool comes_back(const Instruction& i) {
+    constexpr u8 kCallRelative = 0xe8;
+    constexpr u8 kGroup5 = 0xff;
+    constexpr u8 kCallOfGroup5 = 2;
+    switch (i.cls) {
+    case InstructionClass::UnconditionalBranch:
+        return i.map == OpcodeMap::OneByte && i.opcode == kCallRelative;
+    case InstructionClass::PointerBranch:
+        return i.map == OpcodeMap::OneByte && i.opcode == kGroup5 && i.reg() == kCallOfGroup5;
+    case InstructionClass::Sensitive:
+    case InstructionClass::Privileged: break;
+    default: return false;
+    }
+    if (i.map == OpcodeMap::Map0f)
+        return i.opcode != 0x0b && i.opcode != 0x07 && i.opcode != 0x35; // UD2, returns
+    if (i.map != OpcodeMap::OneByte) return false;
+    switch (i.opcode) {
+    case 0xca: // Far RET
+    case 0xcb:
+    case 0xcf: // IRET
+    case 0xea: // Far JMP
+        return false;
+    default: return i.opcode != kGroup5 || i.reg() != 5;
+    }
+}
+
 class Coverer {
 public:
     Coverer(const CoverView& on, u32 copy) : on_(on), copy_(copy), note_(on.view.notes[copy]) {}
@@ -20,12 +48,14 @@ public:
     CoverResult from(u32 offset) {
         if (!on_.cache.holds(note_.code, note_.frame) || !on_.cache.current(note_.code))
             return CoverResult::Lost;
+        page_ = on_.memory.readable(GuestPhysical(u64{note_.frame} << kPageShift), kPageSize);
+        if (!page_) return CoverResult::Lost;
         arrive(offset);
-        while (pending_count_ && budget_) {
-            const CoverResult result = straight(pending_[--pending_count_]);
-            if (result != CoverResult::Done) return result;
-        }
-        return CoverResult::Done;
+        CoverResult result = CoverResult::Done;
+        while (pending_count_ && budget_ && result == CoverResult::Done)
+            result = straight(pending_[--pending_count_]);
+        CodeCopies::write_covered(on_.view, copy_, page_, covered_begin_, covered_end_);
+        return result;
     }
 
 private:
@@ -43,6 +73,16 @@ private:
         note_.marks[offset] |= static_cast<u8>(kStop | static_cast<u8>(cls));
     }
 
+    [[nodiscard]] bool covers(InstructionClass cls) const {
+        return runs_natively(cls) || (on_.plant_bug && cls == InstructionClass::Sensitive);
+    }
+
+    void cover(u32 offset, u32 length) {
+        on_.copies.cover(on_.view, copy_, offset, length);
+        if (offset < covered_begin_) covered_begin_ = offset;
+        if (offset + length > covered_end_) covered_end_ = offset + length;
+    }
+
     /// Whether control may arrive within the instruction, or another is covered there.
     [[nodiscard]] bool overlaps(u32 offset, u32 length) const {
         for (u32 i = offset + 1; i < offset + length; i++)
@@ -55,12 +95,9 @@ private:
         while (offset < kPageBytes && !(note_.marks[offset] & (kStart | kStop)) && budget_) {
             budget_--;
             on_.copies.mark_entry(on_.view, copy_, offset);
-            u8 bytes[kMaxInstructionLength];
-            const u32 rest = kPageBytes - offset;
-            const u32 room = rest < kMaxInstructionLength ? rest : kMaxInstructionLength;
-            on_.memory.read(GuestPhysical((u64{note_.frame} << kPageShift) + offset), bytes, room);
             Instruction instruction;
-            const DecodeStatus status = decode(bytes, room, CodeSize::Bits32, instruction);
+            const DecodeStatus status =
+                decode(page_ + offset, kPageBytes - offset, CodeSize::Bits32, instruction);
             on_.cache.counters.decoded++;
             if (status != DecodeStatus::Ok) {
                 // Not an instruction, or one that goes on in the next page.
@@ -69,15 +106,19 @@ private:
             }
             const u32 length = instruction.length;
             on_.cache.keep(note_.code, offset, length, instruction.cls);
-            if (!runs_natively(instruction.cls) || overlaps(offset, length)) {
+            if (!covers(instruction.cls) || overlaps(offset, length)) {
                 stop(offset, runs_natively(instruction.cls) ? InstructionClass::Sensitive : instruction.cls);
+                if (comes_back(instruction) && offset + length < kPageBytes) arrive(offset + length);
                 return CoverResult::Done;
             }
             const CoverResult result = successors(instruction, offset);
             if (result != CoverResult::Done) return result;
             if (note_.marks[offset] & kStop) return CoverResult::Done;
-            on_.copies.cover(on_.view, copy_, offset, bytes, length);
-            if (instruction.cls == InstructionClass::UnconditionalBranch) return CoverResult::Done;
+            cover(offset, length);
+            if (instruction.cls == InstructionClass::UnconditionalBranch) {
+                if (comes_back(instruction) && offset + length < kPageBytes) arrive(offset + length);
+                return CoverResult::Done;
+            }
             offset += length;
         }
         return CoverResult::Done;
@@ -86,7 +127,8 @@ private:
     /// Marks where the instruction leads, or gives it a kStop.
     CoverResult successors(const Instruction& instruction, u32 offset) {
         const u32 next = offset + instruction.length;
-        if (instruction.cls != InstructionClass::Plain) {
+        if (instruction.cls == InstructionClass::ConditionalBranch ||
+            instruction.cls == InstructionClass::UnconditionalBranch) {
             const u64 pc = (u64{note_.linear_page} << kPageShift) + offset;
             const GuestLinear to(branch_target(instruction, pc) & 0xffffffff);
             const bool here = to.value >> kPageShift == note_.linear_page;
@@ -110,6 +152,9 @@ private:
     const CoverView& on_;
     const u32 copy_;
     CopyNote& note_;
+    const u8* page_{}; ///< The true one.
+    u32 covered_begin_{kPageBytes};
+    u32 covered_end_{};
     u32 budget_{kBudget};
     u32 pending_count_{};
     u32 pending_[kPending];

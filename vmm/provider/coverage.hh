@@ -7,6 +7,7 @@
 //   - wherever control can go from it natively, in this page or another, no instruction is covered across the
 //     place, so a covered one begins there or it traps;
 //   - a place that is not covered holds INT3.
+// What follows a CALL or an instruction to be emulated is covered with it: control is expected there soon.
 // So control may enter at any covered instruction, and no plan is looked up.
 #pragma once
 
@@ -20,6 +21,7 @@ struct CoverView {
     GuestMemory& memory;
     CodeCopies& copies;
     const CopyView& view;
+    bool plant_bug{}; ///< BTVM_CONFIG_TEST_PLANNER_BUG: sensitive instructions are covered.
 };
 
 enum class CoverResult : u8 {

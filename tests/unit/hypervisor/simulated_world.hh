@@ -33,7 +33,7 @@ public:
         : ram_(kRam), state_(kRam >> kPageShift), frames_(kRam >> kPageShift), pool_(512 * kPoolPages),
           pool_frames_(kPoolPages), pool_notes_(kPoolPages), pool_links_(kShadowEntries * kPoolPages),
           mappings_(kRam >> kPageShift), copies_(kMostCopies * kPageSize), copy_frames_(kMostCopies),
-          copy_notes_(kMostCopies), targets_(kMostCopies), gdt_(BTVM_GDT_ENTRIES),
+          copy_notes_(kMostCopies), targets_(kTargetsPerCopy * kMostCopies), gdt_(BTVM_GDT_ENTRIES),
           context_(std::make_unique<btvm_switch_context>()),
           user_tables_(std::make_unique<btvm_user_tables>()), world_(std::make_unique<World>()) {
         World& world = *world_;

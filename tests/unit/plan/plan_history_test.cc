@@ -45,7 +45,7 @@ TEST_P(PlanHistory, EveryPlanThatMayRunIsSound) {
     const bool evicting = history.pages > CodeCache::kPages;
     u32 checked = 0, found = 0, stale_running = 0;
     Plan running; // what the guest would be under when the write comes
-    for (u32 step = 0, steps = evicting ? 24000 : 6000; step < steps; step++) {
+    for (u32 step = 0, steps = evicting ? 48000 : 6000; step < steps; step++) {
         // A few favourite places, so that the plan cache has something to find.
         const u64 pc = random() % 4 ? (random() % 200) * (size / 200) : random() % size;
         PlanKey key{.pc = pc};
@@ -66,7 +66,7 @@ TEST_P(PlanHistory, EveryPlanThatMayRunIsSound) {
                 << "step " << step << " pc " << std::hex << pc;
             checked++;
         }
-        if (random() % 3 == 0) {
+        if (random() % (evicting ? 12 : 3) == 0) {
             const u64 at =
                 history.variables ? (random() % history.pages) * kPageSize + random() % 64 : random() % size;
             const u64 value = code_byte(random) | u64{code_byte(random)} << 8;
