@@ -21,7 +21,7 @@ private:
 
 class ControlClient {
 public:
-    /// Throws SocketError.
+    /// Throws SocketError; NobodyListensError when it may help to wait.
     explicit ControlClient(const std::string& path) : path_(path), fd_(connect_socket(path)) {}
 
     /// Sends a request and waits for its reply. Throws RefusedError when the reply says no, SocketError when

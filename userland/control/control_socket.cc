@@ -56,8 +56,8 @@ FileDescriptor connect_socket(const std::string& path) {
     FileDescriptor fd = make_socket();
     if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
         const int error = errno;
-        if (error == ECONNREFUSED) throw SocketError(path + ": no machine listens there any more");
-        if (error == ENOENT) throw SocketError(path + ": no such socket: is the machine running?");
+        if (error == ECONNREFUSED) throw NobodyListensError(path + ": no machine listens there any more");
+        if (error == ENOENT) throw NobodyListensError(path + ": no such socket: is the machine running?");
         throw SocketError(path + ": " + std::strerror(error));
     }
     return fd;

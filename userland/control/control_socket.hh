@@ -14,6 +14,12 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// Nobody listens there: the machine has not started yet, or has ended.
+class NobodyListensError : public SocketError {
+public:
+    using SocketError::SocketError;
+};
+
 /// A listening socket and its name in the file system, which goes when this goes.
 class ListeningSocket {
 public:
@@ -31,7 +37,7 @@ private:
     FileDescriptor fd_;
 };
 
-/// Throws SocketError.
+/// Throws SocketError; NobodyListensError when it may help to wait.
 [[nodiscard]] FileDescriptor connect_socket(const std::string& path);
 
 /// Whether somebody listens there.

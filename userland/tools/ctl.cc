@@ -1,8 +1,10 @@
 // btvm-ctl: talks to a running btvm-run through its control socket.
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <thread>
 
 #include "userland/control/base64.hh"
 #include "userland/control/control_client.hh"
@@ -140,6 +142,35 @@ void list() {
         std::cout << path << "\n";
 }
 
+using Clock = std::chrono::steady_clock;
+
+double seconds_until(Clock::time_point time) {
+    return std::max(0.0, std::chrono::duration<double>(time - Clock::now()).count());
+}
+
+/// A connection to a machine that may still be starting: tried again until `deadline`, then the error of the
+/// last try.
+ControlClient connect_until(const std::string& socket, Clock::time_point deadline) {
+    for (;;) {
+        try {
+            return ControlClient(find_socket(socket));
+        } catch (const CtlError& error) {
+            if (error.code() != CtlExit::NoMachine || Clock::now() >= deadline) throw;
+        } catch (const NobodyListensError&) {
+            if (Clock::now() >= deadline) throw;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+}
+
+/// The time counts from the start of the command: one limit for the machine and for its text.
+void wait_for(const Arguments& arguments) {
+    const Clock::time_point deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                                          std::chrono::duration<double>(arguments.timeout));
+    ControlClient client = connect_until(arguments.socket, deadline);
+    client.request("wait-for", {{"text", arguments.text}, {"timeout", seconds_until(deadline)}});
+}
+
 /// A path on this side, for a program with another working directory.
 std::string absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal(); }
 
@@ -180,11 +211,12 @@ void add_commands(CLI::App& app, Arguments& arguments, Action& action) {
             })
         ->add_option("chord", arguments.chord, "Keys joined by -")
         ->required();
-    CLI::App* wait = command("wait-for", "Wait until a text is on the screen", [client, &arguments] {
-        client().request("wait-for", {{"text", arguments.text}, {"timeout", arguments.timeout}});
-    });
+    CLI::App* wait =
+        command("wait-for", "Wait until a text is on the screen, of a machine that may still be starting",
+                [&arguments] { wait_for(arguments); });
     wait->add_option("text", arguments.text, "The text, within one line")->required();
-    wait->add_option("-t,--timeout", arguments.timeout, "Seconds to wait (default 10)")
+    wait->add_option("-t,--timeout", arguments.timeout, "How long to wait (default 10)")
+        ->option_text("SECONDS")
         ->check(CLI::Range(0.0, 86400.0));
     simple("pause", "Stop the guest and its time");
     simple("resume", "Go on after pause");
