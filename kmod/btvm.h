@@ -131,7 +131,7 @@ u64 btvm_guest_world_size(const struct btvm_guest_world *world);
 /* Whether INT3 arrives as itself from guest kernel code. */
 void btvm_guest_world_use_int3(struct btvm_guest_world *world, bool on);
 
-/* switch.S */
+/* switch.S, redeliver.S */
 void btvm_world_switch(struct btvm_switch_context *context);
 void btvm_redeliver(unsigned int vector);
 extern u8 btvm_switch_start[], btvm_switch_end[], btvm_trap_stubs[];
