@@ -52,6 +52,8 @@ struct btvm_copy_area {
 	u64 notes_size; /* bytes, whole pages */
 };
 
+#define WORLD_GDT_SIZE (BTVM_GDT_ENTRIES * sizeof(u64)) /* bytes */
+
 /* The guest world's page tables above 4 GiB, and the pages behind them. */
 struct btvm_guest_world {
 	u64 *root;
@@ -128,6 +130,9 @@ void btvm_guest_world_destroy(struct btvm_guest_world *world);
 void btvm_guest_world_use_monitor(struct btvm_guest_world *world, bool on);
 /* Bytes of memory behind it. */
 u64 btvm_guest_world_size(const struct btvm_guest_world *world);
+
+/* world_tables.c: once, when the pages behind `world` are there and mapped. */
+void btvm_world_tables_fill(struct btvm_guest_world *world);
 /* Whether INT3 arrives as itself from guest kernel code. */
 void btvm_guest_world_use_int3(struct btvm_guest_world *world, bool on);
 
