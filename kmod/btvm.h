@@ -77,7 +77,8 @@ struct btvm_vm {
 	struct mutex lock; /* slots, vcpu, clock */
 	struct btvm_slot slots[BTVM_MEMORY_SLOTS];
 	struct btvm_config config;
-	u64 clock_offset; /* guest time = CLOCK_MONOTONIC - this */
+	u64 clock_offset; /* guest time = (CLOCK_MONOTONIC - this) / slowdown */
+	u32 slowdown;
 	struct btvm_vcpu *vcpu;
 };
 
@@ -102,7 +103,7 @@ struct btvm_vcpu {
 	wait_queue_head_t wait;
 
 	struct hrtimer timer;
-	u64 timer_at; /* guest time it is armed for, 0: not armed */
+	u64 timer_at; /* CLOCK_MONOTONIC it is armed for, 0: not armed */
 	int timer_cpu;
 	void *xsave; /* for loading the guest's FPU registers, 64-byte aligned */
 };
@@ -147,6 +148,8 @@ extern const u8 btvm_monitor_image[], btvm_monitor_image_end[];
 int btvm_vm_create(void);
 void btvm_vm_put(struct btvm_vm *vm);
 u64 btvm_vm_guest_ns(const struct btvm_vm *vm);
+/* CLOCK_MONOTONIC when guest time is `guest_ns`. */
+u64 btvm_vm_host_ns(const struct btvm_vm *vm, u64 guest_ns);
 
 /* vcpu.c */
 int btvm_vcpu_create(struct btvm_vm *vm);

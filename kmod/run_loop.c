@@ -82,16 +82,17 @@ enum hrtimer_restart btvm_vcpu_timer_fired(struct hrtimer *timer)
 
 static void arm_timer(struct btvm_vcpu *vcpu, u64 guest_ns)
 {
+	const u64 host_ns = guest_ns == ~0ull ? ~0ull : btvm_vm_host_ns(vcpu->vm, guest_ns);
 	const int cpu = raw_smp_processor_id();
 
-	if (vcpu->timer_at == guest_ns && vcpu->timer_cpu == cpu)
+	if (vcpu->timer_at == host_ns && vcpu->timer_cpu == cpu)
 		return;
-	vcpu->timer_at = guest_ns;
+	vcpu->timer_at = host_ns;
 	vcpu->timer_cpu = cpu;
-	if (guest_ns == ~0ull)
+	if (host_ns == ~0ull)
 		hrtimer_cancel(&vcpu->timer);
 	else
-		hrtimer_start(&vcpu->timer, ns_to_ktime(guest_ns + vcpu->vm->clock_offset), HRTIMER_MODE_ABS_PINNED);
+		hrtimer_start(&vcpu->timer, ns_to_ktime(host_ns), HRTIMER_MODE_ABS_PINNED);
 }
 
 static void redeliver_pending(struct btvm_switch_context *context)
@@ -189,14 +190,16 @@ static void enter_guest_world(struct btvm_vcpu *vcpu, bool fpu)
 static void sleep_until(struct btvm_vcpu *vcpu, u64 guest_ns)
 {
 	const u64 now = btvm_vm_guest_ns(vcpu->vm);
+	const u32 slowdown = READ_ONCE(vcpu->vm->slowdown);
 
 	if (guest_ns <= now)
 		return;
 	/* Farther away than ktime_t reaches is never. */
-	if (guest_ns - now >= KTIME_MAX)
+	if (guest_ns - now >= div_u64(KTIME_MAX, slowdown))
 		(void)wait_event_interruptible(vcpu->wait, woken(vcpu));
 	else
-		(void)wait_event_interruptible_hrtimeout(vcpu->wait, woken(vcpu), ns_to_ktime(guest_ns - now));
+		(void)wait_event_interruptible_hrtimeout(vcpu->wait, woken(vcpu),
+							 ns_to_ktime((guest_ns - now) * slowdown));
 }
 
 static int exit_deadline(struct btvm_vcpu *vcpu)
@@ -208,7 +211,7 @@ static int exit_deadline(struct btvm_vcpu *vcpu)
 static int run_until_exit(struct btvm_vcpu *vcpu)
 {
 	struct btvm_run *run = vcpu->run;
-	struct btvm_core_turn turn = { .ns_per_tsc_32 = btvm_ns_per_tsc_32 };
+	struct btvm_core_turn turn = { .ns_per_tsc_32 = div_u64(btvm_ns_per_tsc_32, READ_ONCE(vcpu->vm->slowdown)) };
 
 	for (;;) {
 		const u64 deadline = READ_ONCE(run->deadline_ns);

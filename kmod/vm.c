@@ -16,7 +16,24 @@
 
 u64 btvm_vm_guest_ns(const struct btvm_vm *vm)
 {
-	return ktime_get_ns() - READ_ONCE(vm->clock_offset);
+	return div_u64(ktime_get_ns() - READ_ONCE(vm->clock_offset), READ_ONCE(vm->slowdown));
+}
+
+u64 btvm_vm_host_ns(const struct btvm_vm *vm, u64 guest_ns)
+{
+	return guest_ns * READ_ONCE(vm->slowdown) + READ_ONCE(vm->clock_offset);
+}
+
+/* The clock goes on from what it shows. */
+static void set_slowdown(struct btvm_vm *vm, u32 slowdown)
+{
+	const u64 now = ktime_get_ns();
+	const u64 guest_ns = div_u64(now - vm->clock_offset, vm->slowdown);
+
+	if (slowdown == vm->slowdown)
+		return;
+	WRITE_ONCE(vm->slowdown, slowdown);
+	WRITE_ONCE(vm->clock_offset, now - guest_ns * slowdown);
 }
 
 void btvm_vm_put(struct btvm_vm *vm)
@@ -71,7 +88,8 @@ static int set_config(struct btvm_vm *vm, const struct btvm_config *config)
 	int error = 0;
 
 	if (config->flags & ~(CONFIG_FLAGS | CONFIG_TEST_FLAGS) || config->breakpoints < 1 || config->breakpoints > 4 ||
-	    config->reserved[0] || config->reserved[1] || config->reserved[2] || config->reserved[3])
+	    config->slowdown > BTVM_MAX_SLOWDOWN || config->padding || config->reserved[0] || config->reserved[1] ||
+	    config->reserved[2])
 		return -EINVAL;
 	if ((config->flags & CONFIG_TEST_FLAGS) && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
@@ -86,6 +104,7 @@ static int set_config(struct btvm_vm *vm, const struct btvm_config *config)
 		error = -EBUSY;
 	} else {
 		vm->config = *config;
+		set_slowdown(vm, config->slowdown ?: 1);
 		if (vm->vcpu) {
 			btvm_vcpu_apply_config(vm->vcpu, config);
 			mutex_unlock(&vm->vcpu->lock);
@@ -123,14 +142,18 @@ static int set_clock(struct btvm_vm *vm, const struct btvm_clock *clock)
 
 	if (clock->monotonic_ns)
 		return -EINVAL;
-	WRITE_ONCE(vm->clock_offset, now - clock->guest_ns);
+	mutex_lock(&vm->lock);
+	WRITE_ONCE(vm->clock_offset, now - clock->guest_ns * vm->slowdown);
+	mutex_unlock(&vm->lock);
 	return 0;
 }
 
 static int get_clock(struct btvm_vm *vm, struct btvm_clock *clock)
 {
 	clock->monotonic_ns = ktime_get_ns();
-	clock->guest_ns = clock->monotonic_ns - READ_ONCE(vm->clock_offset);
+	mutex_lock(&vm->lock);
+	clock->guest_ns = div_u64(clock->monotonic_ns - vm->clock_offset, vm->slowdown);
+	mutex_unlock(&vm->lock);
 	return 0;
 }
 
@@ -212,6 +235,7 @@ int btvm_vm_create(void)
 	mutex_init(&vm->lock);
 	vm->config.breakpoints = 4;
 	vm->clock_offset = ktime_get_ns();
+	vm->slowdown = 1;
 	fd = anon_inode_getfd("btvm-vm", &vm_operations, vm, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		btvm_vm_put(vm);

@@ -81,8 +81,11 @@ struct btvm_irq_level {
 struct btvm_config {
     __u32 flags;       /* BTVM_CONFIG_* */
     __u32 breakpoints; /* debug registers the planner may use, 1 to 4 */
-    __u64 reserved[4];
+    __u32 slowdown;    /* guest time passes so many times slower than the host's, 1 to BTVM_MAX_SLOWDOWN; 0 is 1 */
+    __u32 padding;     /* 0 */
+    __u64 reserved[3]; /* 0 */
 };
+#define BTVM_MAX_SLOWDOWN 1000
 #define BTVM_SET_CONFIG _IOW(BTVM_IOC, 0x62, struct btvm_config)
 
 /* Tells that the caller has written guest memory (DMA), so that whatever was decoded from it is dropped. */
@@ -92,7 +95,8 @@ struct btvm_memory_written {
 };
 #define BTVM_MEMORY_WRITTEN _IOW(BTVM_IOC, 0x63, struct btvm_memory_written)
 
-/* Guest time in nanoseconds. It runs with CLOCK_MONOTONIC from where it was last set; 0 at creation. */
+/* Guest time in nanoseconds. It runs with CLOCK_MONOTONIC, divided by the slowdown, from where it was last set; 0 at
+ * creation. */
 struct btvm_clock {
     __u64 guest_ns;
     __u64 monotonic_ns; /* GET: CLOCK_MONOTONIC at the same moment. SET: must be 0. */

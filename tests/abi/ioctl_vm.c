@@ -48,14 +48,22 @@ static void check_config(int vm)
 	config.breakpoints = ~0u;
 	ktap_result(ok && call(vm, BTVM_SET_CONFIG, &config) == EINVAL, "0, 5 or 2^32-1 breakpoints: EINVAL");
 	ok = true;
-	for (bit = 0; bit < 4; bit++) {
+	for (bit = 0; bit < 3; bit++) {
 		struct btvm_config reserved = { .breakpoints = 4 };
 
 		reserved.reserved[bit] = 1ull << (bit * 21);
 		ok &= call(vm, BTVM_SET_CONFIG, &reserved) == EINVAL;
 	}
-	ktap_result(ok, "reserved fields that are not 0: EINVAL");
 	config.breakpoints = 4;
+	config.padding = 1;
+	ok &= call(vm, BTVM_SET_CONFIG, &config) == EINVAL;
+	config.padding = 0;
+	ktap_result(ok, "reserved fields that are not 0: EINVAL");
+	config.slowdown = BTVM_MAX_SLOWDOWN + 1;
+	ok = call(vm, BTVM_SET_CONFIG, &config) == EINVAL;
+	config.slowdown = BTVM_MAX_SLOWDOWN;
+	ktap_result(ok && !call(vm, BTVM_SET_CONFIG, &config), "a slowdown of 1000 is taken, one of 1001 is EINVAL");
+	config.slowdown = 0;
 	ktap_result(!call(vm, BTVM_SET_CONFIG, &config), "and back to the usual one");
 }
 
@@ -128,6 +136,30 @@ static void check_wild_clock(struct guest *g)
 	ktap_result(ok && monotonic_ns() - began < 20000000000ull, "guest time at the ends of its range");
 }
 
+/* Ten host seconds a guest second, awake and in HLT. */
+static void check_slowdown(struct guest *g)
+{
+	static const uint8_t halt[] = { 0xfb, 0xf4, 0xeb, 0xfd }; /* sti; hlt; jmp hlt */
+	const struct btvm_config slow = { .breakpoints = 4, .slowdown = 10 }, usual = { .breakpoints = 4 };
+	const struct btvm_clock zero = {};
+	struct btvm_clock before, first, then;
+
+	ktap_result(!call(g->vm, BTVM_SET_CLOCK, &zero) && !call(g->vm, BTVM_GET_CLOCK, &before) &&
+			    !call(g->vm, BTVM_SET_CONFIG, &slow) && !call(g->vm, BTVM_GET_CLOCK, &first) &&
+			    first.guest_ns >= before.guest_ns && first.guest_ns - before.guest_ns < 1000000000,
+		    "a slower clock goes on from where it was");
+	usleep(50000);
+	ktap_result(!call(g->vm, BTVM_GET_CLOCK, &then) && then.guest_ns - first.guest_ns >= 5000000 &&
+			    (then.guest_ns - first.guest_ns) * 10 <= then.monotonic_ns - first.monotonic_ns + 20,
+		    "and is ten times slower than CLOCK_MONOTONIC");
+	guest_start_flat(g, halt, sizeof(halt));
+	g->run->deadline_ns = then.guest_ns + 10000000;
+	ktap_result(!ioctl(g->vcpu, BTVM_RUN, 0) && g->run->exit_reason == BTVM_EXIT_DEADLINE &&
+			    g->run->guest_ns >= g->run->deadline_ns && monotonic_ns() - then.monotonic_ns >= 100000000,
+		    "a guest in HLT sleeps to its deadline by it");
+	call(g->vm, BTVM_SET_CONFIG, &usual);
+}
+
 static void check_lines(int vm, int without_vcpu)
 {
 	struct btvm_irq_level irq = { .irq = 16 };
@@ -175,7 +207,7 @@ int main(void)
 	struct guest g;
 	int without_vcpu;
 
-	ktap_plan(17);
+	ktap_plan(21);
 	guest_create(&g, NULL);
 	without_vcpu = ioctl(g.system, BTVM_CREATE_VM, 0);
 	check_pointers(g.vm, constant);
@@ -184,6 +216,7 @@ int main(void)
 	check_test_flags(g.vm);
 	check_clock(without_vcpu);
 	check_wild_clock(&g);
+	check_slowdown(&g);
 	check_lines(g.vm, without_vcpu);
 	check_written(g.vm, without_vcpu);
 	close(without_vcpu);

@@ -57,6 +57,7 @@ struct EngineConfig {
     /// Shadow page tables at the guest's TLB flushes: drop only what was made from tables that changed...
     bool table_tracking{true};
     bool table_compare{true}; ///< ... and of directories only the entries that did.
+    unsigned slowdown{1};     ///< Guest time passes so many times slower than the host's.
     bool trace{};             ///< Keep the trace ring.
     bool interpret{};         ///< Never run guest code natively (kernel engine only).
     /// BTVM_CONFIG_TEST_*: for tests of the checks themselves.

@@ -1,4 +1,4 @@
-// Guest time as an offset from the host's monotonic clock, with the ability to stand still.
+// Guest time as an offset from the host's monotonic clock, with the ability to stand still and to run slower.
 #pragma once
 
 #include <time.h>
@@ -16,7 +16,13 @@ namespace btvm {
 
 class GuestClock {
 public:
-    [[nodiscard]] GuestTime now() const { return running_ ? monotonic_now() - offset_ : frozen_at_; }
+    /// `slowdown`: host seconds in a second of the guest.
+    explicit GuestClock(unsigned slowdown) : slowdown_(slowdown) {}
+
+    [[nodiscard]] GuestTime now() const {
+        return running_ ? (monotonic_now() - offset_) / slowdown_ : frozen_at_;
+    }
+    [[nodiscard]] unsigned slowdown() const { return slowdown_; }
     [[nodiscard]] bool running() const { return running_; }
 
     void freeze() {
@@ -28,11 +34,12 @@ public:
     }
     /// Runs from guest time `guest` at host time `monotonic`.
     void start(GuestTime guest, GuestTime monotonic) {
-        offset_ = monotonic - guest;
+        offset_ = monotonic - guest * slowdown_;
         running_ = true;
     }
 
 private:
+    unsigned slowdown_;
     bool running_{};
     GuestTime frozen_at_{};
     GuestTime offset_{};

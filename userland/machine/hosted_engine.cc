@@ -11,8 +11,9 @@
 namespace btvm {
 
 HostedEngine::HostedEngine(PhysicalMemory& memory, const EngineConfig& config)
-    : ports_(pic_, pit_, request_, port_counters_), interpreter_(cpu_, memory_, ports_, counters_),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), keep_trace_(config.trace) {
+    : clock_(config.slowdown), ports_(pic_, pit_, request_, port_counters_),
+      interpreter_(cpu_, memory_, ports_, counters_), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      keep_trace_(config.trace) {
     if (!wake_) throw std::runtime_error(std::string("eventfd: ") + std::strerror(errno));
     if (memory.regions().size() > kMaxMemorySlots) throw std::logic_error("more memory regions than slots");
     for (const MemoryRegion& region : memory.regions()) {
@@ -124,7 +125,7 @@ void HostedEngine::sleep_until(GuestTime deadline) {
     if (owed_ticks_) until = std::min(until, now + 1'000'000);
     timespec wait{3600, 0};
     if (until != ~u64{0}) {
-        const u64 left = until > now ? until - now : 0;
+        const u64 left = until > now ? (until - now) * clock_.slowdown() : 0;
         wait = {static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
     }
     pollfd poll{wake_.get(), POLLIN, 0};

@@ -30,6 +30,7 @@ bool execute_only(const abi::System& system, const EngineConfig& config) {
 btvm_config make_config(const abi::System& system, const EngineConfig& config) {
     btvm_config out{};
     out.breakpoints = config.breakpoints;
+    out.slowdown = config.slowdown;
     out.flags = config.test_flags;
     if (!config.monitor) out.flags |= BTVM_CONFIG_MONITOR_OFF;
     if (config.verify) out.flags |= BTVM_CONFIG_VERIFY;
@@ -68,7 +69,7 @@ void check_capabilities(const abi::System& system, const PhysicalMemory& memory,
 } // namespace
 
 KernelEngine::KernelEngine(PhysicalMemory& memory, const EngineConfig& config, const std::string& device)
-    : system_(device), vm_(system_.create_vm()) {
+    : system_(device), vm_(system_.create_vm()), clock_(config.slowdown) {
     check_capabilities(system_, memory, config);
     std::uint32_t slot = 0;
     for (const MemoryRegion& region : memory.regions())

@@ -190,6 +190,11 @@ void add_engine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
         ->option_text("on|off")
         ->check(on_off)
         ->group(group);
+    app.add_option("--slowdown", options.pc.engine.slowdown,
+                   "Let guest time pass N times slower than the host's, 1 (default) to 1000: for --verify")
+        ->option_text("N")
+        ->check(CLI::Range(1u, unsigned{BTVM_MAX_SLOWDOWN}))
+        ->group(group);
     app.add_flag("-t,--trace", options.pc.engine.trace, "Keep the trace ring")->group(group);
     app.add_option("--trace-file", options.trace_file,
                    "Write the report and trace of a failure to FILE; implies --trace")
