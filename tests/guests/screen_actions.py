@@ -12,7 +12,7 @@ ACTIONS = """\
   wait-last TEXT  until the last line that is not blank is TEXT: a prompt, for example
   wait-only TEXT  until TEXT is the only line on the screen that is not blank
   wait-end        until the machine has ended by itself: when it is powered off
-  settle          until the screen has not changed for half a second
+  settle          until the screen has not changed for half a second, or more on a busy machine
   type TEXT       press the keys of a US keyboard that give TEXT; \\n is Enter, \\t Tab, \\e Escape
   key NAMES       press the named keys at once, e.g. ctrl-alt-delete
   sleep S         wait that many seconds
@@ -21,6 +21,7 @@ ACTIONS = """\
 
 TAKES_OPERAND = ("wait-for", "wait-line", "wait-last", "wait-only", "type", "key", "sleep", "capture")
 SETTLED_SECONDS = 0.5
+SETTLED_LOOKS = 6
 
 
 def texts(lines):
@@ -48,12 +49,12 @@ class Mistake(Exception):
     """The call makes no sense, or the machine refuses it."""
 
 
-def wait(guest, done, what, limit):
+def wait(look, done, what, limit):
     """Looks at the screen until done(lines) holds. Where looking takes long, the guest gets more time in between."""
     begin = time.monotonic()
     while True:
         looked = time.monotonic()
-        if done(lines := guest.screen()):
+        if done(lines := look()):
             return
         now = time.monotonic()
         if now > begin + limit:
@@ -63,21 +64,30 @@ def wait(guest, done, what, limit):
 
 def wait_end(guest, limit):
     try:
-        wait(guest, lambda _: False, "end of the machine", limit)
+        wait(guest.screen, lambda _: False, "end of the machine", limit)
     except Ended:
         pass
 
 
 def settle(guest, limit):
-    last, since = None, time.monotonic()
+    """Until the screen stands still: longer where looking takes long, since the guest gets as little of the machine."""
+    last, since, slowest = None, 0, 0
+    looked = time.monotonic()
 
-    def still(now):
-        nonlocal last, since
-        if now != last:
-            last, since = now, time.monotonic()
-        return time.monotonic() - since >= SETTLED_SECONDS
+    def still(lines):
+        nonlocal last, since, slowest, looked
+        now = time.monotonic()
+        slowest = max(slowest, now - looked)
+        if lines != last:
+            last, since = lines, now
+        return now - since >= max(SETTLED_SECONDS, SETTLED_LOOKS * slowest)
 
-    wait(guest, still, "screen that stands still", limit)
+    def look():
+        nonlocal looked
+        looked = time.monotonic()
+        return guest.screen()
+
+    wait(look, still, "screen that stands still", limit)
 
 
 def unescape(text):
@@ -113,7 +123,7 @@ def perform_one(guest, action, rest, limit, captures):
         raise Mistake(f"what is {action!r}, or what does it apply to? (--help)")
     if action in WAITS:
         description, holds = WAITS[action]
-        wait(guest, lambda lines: holds(operand, lines), f"{description} {operand!r}", limit)
+        wait(guest.screen, lambda lines: holds(operand, lines), f"{description} {operand!r}", limit)
     elif action == "type":
         guest.type(unescape(operand))
     elif action == "key":
