@@ -49,8 +49,9 @@ class Mistake(Exception):
     """The call makes no sense, or the machine refuses it."""
 
 
-def wait(look, done, what, limit):
-    """Looks at the screen until done(lines) holds. Where looking takes long, the guest gets more time in between."""
+def wait(look, done, what, limit, pause=time.sleep):
+    """Looks at the screen until done(lines) holds. Where looking takes long, the guest gets more time in between: at least
+    so many seconds as `pause` is told."""
     begin = time.monotonic()
     while True:
         looked = time.monotonic()
@@ -59,7 +60,7 @@ def wait(look, done, what, limit):
         now = time.monotonic()
         if now > begin + limit:
             raise Missed(f"no {what} within {limit:g} s; the screen:\n" + "\n".join(lines))
-        time.sleep(min(1, max(0.1, 4 * (now - looked))))
+        pause(min(1, max(0.1, 4 * (now - looked))))
 
 
 def wait_end(guest, limit):
@@ -123,7 +124,8 @@ def perform_one(guest, action, rest, limit, captures):
         raise Mistake(f"what is {action!r}, or what does it apply to? (--help)")
     if action in WAITS:
         description, holds = WAITS[action]
-        wait(guest.screen, lambda lines: holds(operand, lines), f"{description} {operand!r}", limit)
+        pause = guest.pause_for(operand) if hasattr(guest, "pause_for") else time.sleep
+        wait(guest.screen, lambda lines: holds(operand, lines), f"{description} {operand!r}", limit, pause)
     elif action == "type":
         guest.type(unescape(operand))
     elif action == "key":
