@@ -158,6 +158,8 @@ void btvm_vcpu_apply_config(struct btvm_vcpu *vcpu, const struct btvm_config *co
 
 /* run_loop.c */
 int btvm_vcpu_run(struct btvm_vcpu *vcpu);
+/* Takes what has come from outside since the last run into the core's state: interrupt lines, NMIs, the answer to a port access. */
+void btvm_vcpu_settle(struct btvm_vcpu *vcpu);
 int btvm_vcpu_queue_irq(struct btvm_vcpu *vcpu, const struct btvm_irq_level *irq);
 int btvm_vcpu_queue_nmi(struct btvm_vcpu *vcpu);
 enum hrtimer_restart btvm_vcpu_timer_fired(struct hrtimer *timer);

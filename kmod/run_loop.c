@@ -243,14 +243,25 @@ static int run_until_exit(struct btvm_vcpu *vcpu)
 	}
 }
 
+static void take_answer(struct btvm_vcpu *vcpu)
+{
+	if (!vcpu->io_asked)
+		return;
+	btvm_core_answer_io(vcpu->world.state, vcpu->run + 1);
+	vcpu->io_asked = false;
+}
+
+void btvm_vcpu_settle(struct btvm_vcpu *vcpu)
+{
+	drain_queue(vcpu);
+	take_answer(vcpu);
+}
+
 int btvm_vcpu_run(struct btvm_vcpu *vcpu)
 {
 	int result;
 
-	if (vcpu->io_asked) {
-		btvm_core_answer_io(vcpu->world.state, vcpu->run + 1);
-		vcpu->io_asked = false;
-	}
+	take_answer(vcpu);
 	result = run_until_exit(vcpu);
 	if (vcpu->timer_at) {
 		hrtimer_cancel(&vcpu->timer);

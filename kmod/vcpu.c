@@ -102,6 +102,42 @@ static int set_sregs(struct btvm_vcpu *vcpu, const void __user *user)
 	return btvm_core_set_sregs(vcpu->world.state, &sregs) ? -EINVAL : 0;
 }
 
+/* What userland has answered to a port access becomes part of the state, as in BTVM_RUN. */
+static int get_state(struct btvm_vcpu *vcpu, void __user *user)
+{
+	struct btvm_state *state = kmalloc(sizeof(*state), GFP_KERNEL_ACCOUNT);
+	int error;
+
+	if (!state)
+		return -ENOMEM;
+	btvm_vcpu_settle(vcpu);
+	btvm_core_get_state(vcpu->world.state, state);
+	error = copy_to_user(user, state, sizeof(*state)) ? -EFAULT : 0;
+	kfree(state);
+	return error;
+}
+
+static int set_state(struct btvm_vcpu *vcpu, const void __user *user)
+{
+	struct btvm_state *state = kmalloc(sizeof(*state), GFP_KERNEL_ACCOUNT);
+	int error = 0;
+
+	if (!state)
+		return -ENOMEM;
+	if (copy_from_user(state, user, sizeof(*state))) {
+		error = -EFAULT;
+	} else {
+		/* What was queued came before: the new state knows nothing of it. */
+		btvm_vcpu_settle(vcpu);
+		if (btvm_core_set_state(vcpu->world.state, state))
+			error = -EINVAL;
+		else
+			vcpu->io_asked = false;
+	}
+	kfree(state);
+	return error;
+}
+
 static int reset(struct btvm_vcpu *vcpu)
 {
 	btvm_core_reset(vcpu->world.state);
@@ -134,6 +170,10 @@ static long locked_ioctl(struct btvm_vcpu *vcpu, unsigned int request, unsigned 
 		return get_sregs(vcpu, user);
 	case BTVM_SET_SREGS:
 		return set_sregs(vcpu, user);
+	case BTVM_GET_STATE:
+		return get_state(vcpu, user);
+	case BTVM_SET_STATE:
+		return set_state(vcpu, user);
 	default:
 		return -ENOTTY;
 	}
@@ -160,6 +200,8 @@ static long vcpu_ioctl(struct file *file, unsigned int request, unsigned long ar
 	case BTVM_SET_REGS:
 	case BTVM_GET_SREGS:
 	case BTVM_SET_SREGS:
+	case BTVM_GET_STATE:
+	case BTVM_SET_STATE:
 		break;
 	default:
 		return -ENOTTY;

@@ -6,9 +6,17 @@ find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(Threads REQUIRED)
 
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+
+file(GLOB BTVM_STATE_SOURCES CONFIGURE_DEPENDS state/*.cc)
+add_library(btvm-state-files STATIC ${BTVM_STATE_SOURCES})
+target_link_libraries(btvm-state-files PUBLIC btvm-devices PRIVATE PkgConfig::ZSTD)
+
+set(BTVM_VERSION 0.1)
 file(GLOB BTVM_MACHINE_SOURCES CONFIGURE_DEPENDS abi/*.cc machine/*.cc)
 add_library(btvm-machine STATIC ${BTVM_MACHINE_SOURCES})
-target_link_libraries(btvm-machine PUBLIC btvm-devices btvm-vmm nlohmann_json::nlohmann_json Threads::Threads)
+target_compile_definitions(btvm-machine PRIVATE BTVM_VERSION="${BTVM_VERSION}")
+target_link_libraries(btvm-machine PUBLIC btvm-state-files btvm-devices btvm-vmm nlohmann_json::nlohmann_json Threads::Threads)
 
 file(GLOB BTVM_CONTROL_SOURCES CONFIGURE_DEPENDS control/*.cc)
 add_library(btvm-control STATIC ${BTVM_CONTROL_SOURCES})
@@ -18,7 +26,6 @@ file(GLOB BTVM_FRONTEND_SOURCES CONFIGURE_DEPENDS frontend/*.cc)
 add_library(btvm-frontend STATIC ${BTVM_FRONTEND_SOURCES})
 target_link_libraries(btvm-frontend PUBLIC btvm-machine PRIVATE PkgConfig::NCURSESW)
 
-set(BTVM_VERSION 0.1)
 file(GLOB BTVM_RUN_SOURCES CONFIGURE_DEPENDS tools/run*.cc tools/headless*.cc)
 add_executable(btvm-run ${BTVM_RUN_SOURCES})
 target_compile_definitions(btvm-run PRIVATE BTVM_VERSION="${BTVM_VERSION}")

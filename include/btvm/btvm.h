@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 /* Raised whenever a structure or the meaning of a call changes. A program refuses a module of another version. */
-#define BTVM_API_VERSION 2
+#define BTVM_API_VERSION 3
 
 #define BTVM_IOC 0xB7
 
@@ -154,6 +154,78 @@ struct btvm_sregs {
 #define BTVM_SET_A20 _IO(BTVM_IOC, 0x9b)
 /* Argument: the first of the four ports at which the guest reads the ACPI timer without an exit, 0: none. */
 #define BTVM_SET_PM_TIMER _IO(BTVM_IOC, 0x9c)
+
+/* One 8259A. Bit n is input n. */
+struct btvm_pic_chip {
+    __u8 irr, isr, imr;
+    __u8 lines; /* the inputs' levels */
+    __u8 elcr;
+    __u8 vector_base; /* a multiple of 8 */
+    __u8 icw1, icw3, icw4;
+    __u8 next_icw; /* 2, 3 or 4 while initialisation waits for that word, else 0 */
+    __u8 lowest;   /* the input with the lowest priority */
+    __u8 special_mask, read_isr, poll, rotate_aeoi; /* 0 or 1 */
+    __u8 padding;
+};
+
+/* One counter of the 8254. Times are in ticks of 1.193182 MHz of guest time. */
+struct btvm_pit_channel {
+    __u64 load_tick, held_elapsed, next_load;
+    __u32 count, next_count; /* 1 to 65536; next_count is 0 unless next_waits */
+    __u16 latched_count, count_before;
+    __u8 run;  /* 0 stopped, 1 armed, 2 held, 3 running */
+    __u8 mode; /* 0 to 5 */
+    __u8 access; /* 1 to 3 */
+    __u8 count_latched; /* bytes of latched_count still to read */
+    __u8 latched_status;
+    __u8 low_byte;
+    __u8 next_waits, bcd, gate, out_before, rises_at_load, write_high, read_high, status_latched; /* 0 or 1 */
+    __u8 padding[6];
+};
+
+/* A port access on its way to userland and back: one that has been answered, while the instruction is still to be finished. */
+struct btvm_port_access {
+    __u8 phase; /* 0 none, 1 asked, 2 answered */
+    __u8 write;
+    __u8 size; /* of an element: 1, 2 or 4 bytes */
+    __u8 padding1;
+    __u16 port;
+    __u16 padding2;
+    __u32 count;
+    __u32 padding3;
+    __u8 data[3584]; /* count * size bytes, the others 0 */
+};
+
+/*
+ * All that the processor, the interrupt controllers and the timer are, but for memory, guest time and configuration: what has
+ * to be put into another vCPU so that it goes on as this one would have.
+ */
+struct btvm_state {
+    struct btvm_regs regs;
+    struct btvm_sregs sregs;
+    __u64 sysenter_cs, sysenter_esp, sysenter_eip;
+    __u64 pat, apic_base, misc_enable;
+    __u64 pdpte[4]; /* the PAE page directory pointers, as CR3 was loaded */
+    __u64 tsc;      /* what RDTSC gives now */
+    __u32 features_basic, features_extended, mxcsr_mask; /* CPUID 1 EDX, 80000001h EDX, MXCSR's bits */
+    __u8 nmi_blocked, nmi_pending; /* 0 or 1 */
+    __u8 debug_pending;            /* DR6.B0-B3 of breakpoints that wait for the next instruction's end */
+    __u8 padding1;
+    __u8 fxsave[512];
+    struct btvm_pic_chip pic[2]; /* master, slave */
+    struct btvm_pit_channel pit[3];
+    __u64 pit_last_tick, pit_edges_told;
+    __u32 pit_edges_owed;
+    __u8 pit_port61; /* bits 0 to 3 */
+    __u8 ferr, ignne; /* 0 or 1: the coprocessor error logic */
+    __u8 padding2;
+    __u32 owed_ticks; /* timer interrupts that wait for the guest */
+    __u16 pm_timer;   /* as BTVM_SET_PM_TIMER takes it */
+    __u16 padding3;
+    struct btvm_port_access port;
+};
+#define BTVM_GET_STATE _IOR(BTVM_IOC, 0x86, struct btvm_state)
+#define BTVM_SET_STATE _IOW(BTVM_IOC, 0x87, struct btvm_state)
 
 /* Counters since the vCPU was made. A newer module appends; `size` tells how many bytes the caller has room for on the
  * way in and how many were filled on the way out. */

@@ -39,6 +39,18 @@ btvm_sregs Vcpu::sregs() const {
     return sregs;
 }
 
+btvm_state Vcpu::state() const {
+    btvm_state state{};
+    if (::ioctl(fd_.get(), BTVM_GET_STATE, &state) < 0) throw call_error("BTVM_GET_STATE", errno);
+    return state;
+}
+
+bool Vcpu::set_state(const btvm_state& state) {
+    if (::ioctl(fd_.get(), BTVM_SET_STATE, &state) == 0) return true;
+    if (errno == EINVAL) return false;
+    throw call_error("BTVM_SET_STATE", errno);
+}
+
 void Vcpu::reset() {
     if (::ioctl(fd_.get(), BTVM_RESET, 0) < 0) throw call_error("BTVM_RESET", errno);
 }

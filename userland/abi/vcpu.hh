@@ -29,6 +29,9 @@ public:
 
     [[nodiscard]] btvm_regs regs() const;
     [[nodiscard]] btvm_sregs sregs() const;
+    [[nodiscard]] btvm_state state() const;
+    /// False if the module does not take it: no machine's state, or one with features this host lacks.
+    [[nodiscard]] bool set_state(const btvm_state& state);
     void reset();
     void nmi();
     void set_a20(bool enabled);

@@ -81,6 +81,7 @@ ordered_json PcControl::execute(const std::string& command, const json& request)
         if (command == "nmi") return pc_.nmi(), none;
         if (command == "floppy") return floppy(request), none;
         if (command == "cdrom") return cdrom(request), none;
+        if (command == "save") return save(request);
         if (command == "power-button") return pc_.press_power_button(), none;
         if (command == "quit") return quit_(), none;
     } catch (const std::invalid_argument& error) {
@@ -180,6 +181,17 @@ void PcControl::cdrom(const json& request) {
         pc_.eject_cdrom();
     else
         throw RequestError("bad-request", "\"action\" is \"insert\" or \"eject\"");
+}
+
+ordered_json PcControl::save(const json& request) {
+    const std::string path = text_member(request, "path");
+    // It is btvm-run that writes it, whose working directory is nobody's business.
+    if (!path.starts_with('/')) throw RequestError("bad-request", "\"path\" begins with a /");
+    const SaveReport report = pc_.save(path);
+    return {{"bytes", report.bytes},
+            {"guest_seconds", std::chrono::duration<double>(report.guest_time).count()},
+            {"pause_seconds", std::chrono::duration<double>(report.pause).count()},
+            {"written_images", report.written_images}};
 }
 
 void PcControl::type(const json& request) { pc_.type(text_member(request, "text")); }

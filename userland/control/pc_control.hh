@@ -24,6 +24,7 @@ private:
     [[nodiscard]] nlohmann::ordered_json trace(const nlohmann::json& request);
     void floppy(const nlohmann::json& request);
     void cdrom(const nlohmann::json& request);
+    nlohmann::ordered_json save(const nlohmann::json& request);
     void type(const nlohmann::json& request);
 
     Pc& pc_;

@@ -63,7 +63,10 @@ void DiskImage::write(std::uint64_t sector, std::span<const std::uint8_t> in) {
     check_range(sector, in.size());
     if (options_.read_only) throw DiskError(path() + ": is read-only");
     std::uint64_t at = sector * options_.sector_size;
-    if (!options_.snapshot) return file_.write(at, in);
+    if (!options_.snapshot) {
+        file_writes_++;
+        return file_.write(at, in);
+    }
     while (!in.empty()) {
         const std::uint64_t within = at % kBlock;
         const std::size_t part = std::min<std::size_t>(in.size(), static_cast<std::size_t>(kBlock - within));
@@ -90,12 +93,32 @@ struct SavedBlock {
 
 } // namespace
 
+void DiskImage::for_each_change(
+    const std::function<void(std::uint64_t, std::span<const std::uint8_t>)>& change) const {
+    std::vector<std::uint64_t> places;
+    places.reserve(overlay_.size());
+    for (const auto& [place, data] : overlay_)
+        places.push_back(place);
+    std::sort(places.begin(), places.end());
+    for (const std::uint64_t place : places)
+        change(place, *overlay_.at(place));
+}
+
+void DiskImage::set_change(std::uint64_t place, std::span<const std::uint8_t> unit) {
+    if (place >= (file_.size() + kBlock - 1) / kBlock || unit.size() != kBlock)
+        throw DiskError(path() + ": a change beyond the end");
+    auto block = std::make_unique<Block>();
+    std::copy(unit.begin(), unit.end(), block->begin());
+    overlay_[place] = std::move(block);
+}
+
 void DiskImage::describe(StateArchive& a) {
     std::uint64_t count = sectors();
-    bool is_snapshot = snapshot();
     a.field("sectors", count);
-    a.field("snapshot", is_snapshot);
     a.check(count == sectors(), "the disk has another size");
+    if (!a.media_inside()) return;
+    bool is_snapshot = snapshot();
+    a.field("snapshot", is_snapshot);
     a.check(is_snapshot == snapshot(), "the disk was used as a snapshot, or is now");
 
     std::vector<SavedBlock> blocks;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -60,8 +61,22 @@ public:
     /// writes.
     void describe(StateArchive& archive);
 
+    /// Snapshot: what differs from the file, in units of kChangeUnit bytes, in order of place.
+    void
+    for_each_change(const std::function<void(std::uint64_t, std::span<const std::uint8_t>)>& change) const;
+    void clear_changes() { overlay_.clear(); }
+    /// Makes a unit differ from the file, whatever the limit. Throws DiskError if it is beyond the end.
+    void set_change(std::uint64_t place, std::span<const std::uint8_t> unit);
+    static constexpr std::size_t kChangeUnit = 4096;
+
+    /// The file itself, without a snapshot's writes.
+    void read_file(std::uint64_t at, std::span<std::uint8_t> out) const { file_.read(at, out); }
+    [[nodiscard]] std::uint64_t bytes() const { return file_.size(); }
+    /// How often the file has been written.
+    [[nodiscard]] std::uint64_t file_writes() const { return file_writes_; }
+
 private:
-    static constexpr std::uint64_t kBlock = 4096; ///< What a snapshot keeps at once.
+    static constexpr std::uint64_t kBlock = kChangeUnit; ///< What a snapshot keeps at once.
     using Block = std::array<std::uint8_t, kBlock>;
 
     template <class... FileArguments>
@@ -73,6 +88,7 @@ private:
 
     Options options_;
     DiskImageFile file_;
+    std::uint64_t file_writes_{};
     std::unordered_map<std::uint64_t, std::unique_ptr<Block>> overlay_; ///< By place, in blocks.
 };
 

@@ -49,6 +49,7 @@ public:
     /// Flushes both media. Errors go to the message handler.
     void flush();
     [[nodiscard]] const FloppyImage* medium(unsigned drive) const { return drives_.at(drive).medium(); }
+    [[nodiscard]] FloppyImage* medium(unsigned drive) { return drives_.at(drive).medium(); }
 
     struct Activity {
         bool motor;          ///< Is on.

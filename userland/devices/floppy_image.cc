@@ -1,5 +1,6 @@
 #include "userland/devices/floppy_image.hh"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -138,17 +139,20 @@ void FloppyImage::read(std::uint32_t place, Sector& out) const {
         out = kept->second;
         return;
     }
-    const auto start = static_cast<off_t>(place) * static_cast<off_t>(kFloppySectorSize);
-    std::size_t done = 0;
-    while (done < out.size()) {
-        const ssize_t n =
-            ::pread(fd_, out.data() + done, out.size() - done, start + static_cast<off_t>(done));
-        if (n > 0)
-            done += static_cast<std::size_t>(n);
-        else if (n == 0)
+    read_file(std::uint64_t{place} * kFloppySectorSize, out);
+}
+
+void FloppyImage::read_file(std::uint64_t at, std::span<std::uint8_t> out) const {
+    while (!out.empty()) {
+        const ssize_t n = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(at));
+        if (n > 0) {
+            out = out.subspan(static_cast<std::size_t>(n));
+            at += static_cast<std::uint64_t>(n);
+        } else if (n == 0) {
             fail(path_, "has become shorter while in use");
-        else if (errno != EINTR)
+        } else if (errno != EINTR) {
             fail(path_, std::string("cannot be read: ") + std::strerror(errno));
+        }
     }
 }
 
@@ -162,6 +166,7 @@ void FloppyImage::write(std::uint32_t place, const Sector& in) {
     const auto start = static_cast<off_t>(place) * static_cast<off_t>(kFloppySectorSize);
     std::size_t done = 0;
     unflushed_ = true;
+    file_writes_++;
     // One call writes a sector as a whole. Should the host write less, the rest follows, so that no half is
     // left.
     while (done < in.size()) {
@@ -192,12 +197,24 @@ struct SavedSector {
 
 } // namespace
 
+void FloppyImage::for_each_change(
+    const std::function<void(std::uint64_t, std::span<const std::uint8_t>)>& change) const {
+    for (const auto& [place, data] : overlay_)
+        change(place, data);
+}
+
+void FloppyImage::set_change(std::uint64_t place, std::span<const std::uint8_t> sector) {
+    if (place >= geometry_.total_sectors() || sector.size() != kFloppySectorSize)
+        fail(path_, "a change beyond the end");
+    std::copy(sector.begin(), sector.end(), overlay_[static_cast<std::uint32_t>(place)].begin());
+}
+
 void FloppyImage::describe(StateArchive& a) {
     std::uint16_t kilobytes = geometry_.kilobytes;
     bool snapshot = options_.snapshot;
     bool write_protected = write_protected_;
     a.field("kilobytes", kilobytes);
-    a.field("snapshot", snapshot);
+    a.field("snapshot", snapshot, {.present = a.media_inside()});
     a.field("write_protected", write_protected);
     a.check(kilobytes == geometry_.kilobytes, "another size of medium is in the drive");
     a.check(snapshot == options_.snapshot, "the medium was in the drive as a snapshot, or is now");
@@ -211,14 +228,16 @@ void FloppyImage::describe(StateArchive& a) {
         deleted.assign(deleted_.begin(), deleted_.end());
     }
     const std::uint32_t total = geometry_.total_sectors();
-    a.field("overlay", sectors, {.present = snapshot, .max_count = total});
+    a.field("overlay", sectors, {.present = snapshot && a.media_inside(), .max_count = total});
     a.field("deleted_marks", deleted, {.below = total, .max_count = total});
     for (const SavedSector& s : sectors)
         a.check(s.place < total, "overlay: a sector beyond the medium");
     if (!a.loading()) return;
-    overlay_.clear();
-    for (const SavedSector& s : sectors)
-        overlay_[s.place] = s.data;
+    if (a.media_inside()) {
+        overlay_.clear();
+        for (const SavedSector& s : sectors)
+            overlay_[s.place] = s.data;
+    }
     deleted_ = {deleted.begin(), deleted.end()};
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -105,6 +106,20 @@ public:
     /// marks.
     void describe(StateArchive& archive);
 
+    /// Snapshot: the sectors that differ from the file, in order of place.
+    void
+    for_each_change(const std::function<void(std::uint64_t, std::span<const std::uint8_t>)>& change) const;
+    void clear_changes() { overlay_.clear(); }
+    /// Makes a sector differ from the file. Throws FloppyError if the medium has no such place.
+    void set_change(std::uint64_t place, std::span<const std::uint8_t> sector);
+    static constexpr std::size_t kChangeUnit = kFloppySectorSize;
+
+    /// The file itself, without a snapshot's writes.
+    void read_file(std::uint64_t at, std::span<std::uint8_t> out) const;
+    [[nodiscard]] std::uint64_t bytes() const { return geometry_.bytes(); }
+    /// How often the file has been written.
+    [[nodiscard]] std::uint64_t file_writes() const { return file_writes_; }
+
 private:
     FloppyImage(std::string path, Options options, int fd, const FloppyGeometry& geometry,
                 bool write_protected);
@@ -115,6 +130,7 @@ private:
     FloppyGeometry geometry_;
     bool write_protected_;
     bool unflushed_ = false;
+    std::uint64_t file_writes_ = 0;
     std::map<std::uint32_t, Sector> overlay_; ///< Snapshot: sectors written so far.
     std::set<std::uint32_t> deleted_;
 };

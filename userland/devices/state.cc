@@ -4,8 +4,8 @@
 
 namespace btvm {
 
-StateArchive::StateArchive(StateSection* into, const StateSection* from)
-    : into_(into), from_(from), out_(into ? &into->fields : nullptr), source_{nullptr, {}, 0} {
+StateArchive::StateArchive(StateSection* into, const StateSection* from, Media media)
+    : into_(into), from_(from), out_(into ? &into->fields : nullptr), media_(media), source_{nullptr, {}, 0} {
     if (from) source_ = Source{&from->fields, std::vector<bool>(from->fields.size()), 0};
 }
 

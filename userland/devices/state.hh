@@ -49,12 +49,19 @@ struct FieldOptions {
 
 class StateArchive {
 public:
+    /// Where what was written to a snapshot's medium is kept: in the section of the drive, or, since it may
+    /// be much, elsewhere. Then the fields about it are not there.
+    enum class Media : bool { Inside, Elsewhere };
+
     /// An archive that fills `into`.
-    [[nodiscard]] static StateArchive saver(StateSection& into) { return StateArchive(&into, nullptr); }
-    /// An archive that sets fields from `from`. Call finish() after describing.
-    [[nodiscard]] static StateArchive loader(const StateSection& from) {
-        return StateArchive(nullptr, &from);
+    [[nodiscard]] static StateArchive saver(StateSection& into, Media media = Media::Inside) {
+        return StateArchive(&into, nullptr, media);
     }
+    /// An archive that sets fields from `from`. Call finish() after describing.
+    [[nodiscard]] static StateArchive loader(const StateSection& from, Media media = Media::Inside) {
+        return StateArchive(nullptr, &from, media);
+    }
+    [[nodiscard]] bool media_inside() const { return media_ == Media::Inside; }
 
     [[nodiscard]] bool loading() const { return from_ != nullptr; }
     /// Declares the version of the section that this program writes; 1 if never called. Call it first.
@@ -75,7 +82,7 @@ public:
     void finish();
 
 private:
-    StateArchive(StateSection* into, const StateSection* from);
+    StateArchive(StateSection* into, const StateSection* from, Media media);
 
     /// The fields of the group being loaded, and which of them have been asked for.
     struct Source {
@@ -106,6 +113,7 @@ private:
     StateSection* into_;
     const StateSection* from_;
     std::vector<StateNode>* out_;
+    Media media_;
     std::uint32_t program_version_ = 1;
     Source source_;
     std::string path_;
@@ -308,31 +316,41 @@ void StateArchive::group(std::string_view name, F&& members, const FieldOptions&
 
 /// The state of anything describable, as the section `name`.
 template <class T>
-[[nodiscard]] StateSection save_state(std::string_view name, T& described) {
+[[nodiscard]] StateSection save_state(std::string_view name, T& described,
+                                      StateArchive::Media media = StateArchive::Media::Inside) {
     StateSection section;
     section.name = name;
-    StateArchive archive = StateArchive::saver(section);
+    StateArchive archive = StateArchive::saver(section, media);
     state_detail::describe_any(archive, described);
     return section;
 }
 
 /// Puts a saved state back. On StateError `described` has the state it had before.
 template <class T>
-void load_state(T& described, const StateSection& section) {
-    const StateSection backup = save_state(section.name, described);
+void load_state(T& described, const StateSection& section,
+                StateArchive::Media media = StateArchive::Media::Inside) {
+    const StateSection backup = save_state(section.name, described, media);
     const auto apply = [&](const StateSection& from) {
-        StateArchive archive = StateArchive::loader(from);
+        StateArchive archive = StateArchive::loader(from, media);
         state_detail::describe_any(archive, described);
         archive.finish();
     };
     try {
         apply(section);
     } catch (...) {
-        apply(backup);
+        try {
+            apply(backup);
+        } catch (const StateError&) {
+            // A device that was never reset may be in no state that can be loaded; the first error is what
+            // counts.
+        }
         throw;
     }
 }
 
-[[nodiscard]] inline StateSection save_state(Device& device) { return save_state(device.name(), device); }
+[[nodiscard]] inline StateSection save_state(Device& device,
+                                             StateArchive::Media media = StateArchive::Media::Inside) {
+    return save_state(device.name(), device, media);
+}
 
 } // namespace btvm

@@ -98,6 +98,12 @@ public:
     virtual void freeze_time() = 0;
     virtual void thaw_time() = 0;
 
+    /// All that the engine owns but guest time, which must stand still.
+    [[nodiscard]] virtual btvm_state state() const = 0;
+    /// Puts a state in place of the present one, at that guest time. Memory and the devices must have been
+    /// put in their places before: what they do to interrupt lines is part of the state already. False if it
+    /// is no state of a machine, or of one whose processor has features that this one lacks.
+    [[nodiscard]] virtual bool set_state(const btvm_state& state, GuestTime time) = 0;
     [[nodiscard]] virtual Registers registers() const = 0;
     [[nodiscard]] virtual btvm_stats stats() const = 0;
     /// The newest `count` entries of the trace, oldest first.

@@ -29,6 +29,11 @@ public:
         frozen_at_ = now();
         running_ = false;
     }
+    /// Stands still at that time from now on.
+    void freeze_at(GuestTime time) {
+        frozen_at_ = time;
+        running_ = false;
+    }
     void thaw() {
         if (!running_) start(frozen_at_, monotonic_now());
     }

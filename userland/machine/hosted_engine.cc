@@ -8,6 +8,8 @@
 #include <sys/eventfd.h>
 #include <x86intrin.h>
 
+#include "vmm/hypervisor/saved_state.hh"
+
 namespace btvm {
 
 HostedEngine::HostedEngine(PhysicalMemory& memory, const EngineConfig& config)
@@ -180,33 +182,24 @@ btvm_stats HostedEngine::stats() const {
     return stats;
 }
 
-namespace {
+btvm_state HostedEngine::state() const {
+    btvm_state state;
+    get_state({cpu_, pic_, pit_, pm_timer_, request_, owed_ticks_}, __rdtsc(), state);
+    return state;
+}
 
-btvm_segment segment(const Segment& s) { return {s.base, s.limit, s.selector, s.access.value}; }
-btvm_dtable table(const TableRegister& t) { return {t.base, t.limit, {}}; }
-
-} // namespace
+bool HostedEngine::set_state(const btvm_state& state, GuestTime time) {
+    if (!possible(state, CpuFeatures{})) return false;
+    put_state({cpu_, pic_, pit_, pm_timer_, request_, owed_ticks_}, __rdtsc(), state);
+    translations_.flush();
+    clock_.freeze_at(time);
+    return true;
+}
 
 Registers HostedEngine::registers() const {
     Registers out;
-    std::copy(std::begin(cpu_.gpr), std::end(cpu_.gpr), std::begin(out.general.gpr));
-    out.general.rip = cpu_.rip;
-    out.general.rflags = cpu_.rflags;
-    for (int i = 0; i < kSegRegCount; i++)
-        out.system.segment[i] = segment(cpu_.seg[i]);
-    out.system.ldtr = segment(cpu_.ldtr);
-    out.system.tr = segment(cpu_.tr);
-    out.system.gdtr = table(cpu_.gdtr);
-    out.system.idtr = table(cpu_.idtr);
-    out.system.cr0 = cpu_.cr0;
-    out.system.cr2 = cpu_.cr2;
-    out.system.cr3 = cpu_.cr3;
-    out.system.cr4 = cpu_.cr4;
-    std::copy(std::begin(cpu_.dr), std::end(cpu_.dr), std::begin(out.system.dr));
-    out.system.efer = cpu_.efer;
-    out.system.a20_enabled = !cpu_.a20_mask_off;
-    out.system.activity = static_cast<__u8>(cpu_.activity);
-    out.system.interrupt_shadow = cpu_.interrupt_shadow;
+    get_regs(cpu_, out.general);
+    get_sregs(cpu_, out.system);
     return out;
 }
 

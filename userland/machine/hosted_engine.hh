@@ -39,6 +39,8 @@ public:
     [[nodiscard]] GuestTime now() const override { return clock_.now(); }
     void freeze_time() override { clock_.freeze(); }
     void thaw_time() override { clock_.thaw(); }
+    [[nodiscard]] btvm_state state() const override;
+    [[nodiscard]] bool set_state(const btvm_state& state, GuestTime time) override;
     [[nodiscard]] Registers registers() const override;
     [[nodiscard]] btvm_stats stats() const override;
     [[nodiscard]] std::vector<btvm_trace_entry> trace(unsigned count) const override;
@@ -79,7 +81,7 @@ private:
 
     FileDescriptor wake_; ///< An eventfd: wakes sleep_until().
     std::atomic<bool> kicked_{};
-    unsigned owed_ticks_{};
+    u32 owed_ticks_{};
     std::uint64_t lost_ticks_{};
     std::uint64_t halts_{};
     std::uint64_t interrupts_{};

@@ -171,6 +171,17 @@ void KernelEngine::thaw_time() {
     clock_.start(GuestTime(both.guest_ns), GuestTime(both.monotonic_ns));
 }
 
+btvm_state KernelEngine::state() const { return vcpu_->state(); }
+
+bool KernelEngine::set_state(const btvm_state& state, GuestTime time) {
+    if (!vcpu_->set_state(state)) return false;
+    irq_levels_ = static_cast<std::uint16_t>(state.pic[0].lines | state.pic[1].lines << 8);
+    a20_ = state.sregs.a20_enabled != 0;
+    pm_timer_ = state.pm_timer;
+    clock_.freeze_at(time);
+    return true;
+}
+
 Registers KernelEngine::registers() const { return {vcpu_->regs(), vcpu_->sregs()}; }
 
 btvm_stats KernelEngine::stats() const { return vcpu_->stats(); }

@@ -31,6 +31,8 @@ public:
     [[nodiscard]] GuestTime now() const override { return clock_.now(); }
     void freeze_time() override;
     void thaw_time() override;
+    [[nodiscard]] btvm_state state() const override;
+    [[nodiscard]] bool set_state(const btvm_state& state, GuestTime time) override;
     [[nodiscard]] Registers registers() const override;
     [[nodiscard]] btvm_stats stats() const override;
     [[nodiscard]] std::vector<btvm_trace_entry> trace(unsigned count) const override;

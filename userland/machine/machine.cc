@@ -90,9 +90,10 @@ void Machine::fail(const std::string& report) {
 
 void Machine::run() {
     try {
-        for (Device* device : devices_)
-            device->reset();
-        set_state(MachineState::Running);
+        if (!goes_on_as_)
+            for (Device* device : devices_)
+                device->reset();
+        set_state(goes_on_as_.value_or(MachineState::Running));
     } catch (const std::exception& error) {
         fail(std::string(error.what()) + "\n");
     }
@@ -148,6 +149,12 @@ void Machine::handle_io(PortAccess access) {
         ports_.write_block(access.port, access.size, access.data);
     else
         ports_.read_block(access.port, access.size, access.data);
+}
+
+void Machine::restored(bool paused, std::uint64_t resets) {
+    goes_on_as_ = paused ? MachineState::Paused : MachineState::Running;
+    resets_ = resets;
+    reset_requested_ = false;
 }
 
 void Machine::pause() {

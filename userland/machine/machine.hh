@@ -78,6 +78,8 @@ public:
     /// Powers the machine on and runs it until quit(), power-off or failure. Never throws: an exception of a
     /// device or of the engine makes the state Failed.
     void run();
+    /// Devices and engine have been given the state of a saved machine: run() does not turn on, it goes on.
+    void restored(bool paused, std::uint64_t resets);
     void pause();
     void resume();
     /// Resets processor and devices; a halted or shut-down machine runs again. RAM stays.
@@ -90,6 +92,7 @@ public:
     [[nodiscard]] PhysicalMemory& memory() { return *memory_; }
     [[nodiscard]] PortMap& ports() { return ports_; }
     [[nodiscard]] std::uint64_t resets() const { return resets_; }
+    [[nodiscard]] std::span<Device* const> devices() const { return devices_; }
 
     // ---- Platform: what devices see
 
@@ -123,6 +126,7 @@ private:
     std::atomic<MachineState> state_{MachineState::Running};
     std::atomic<bool> quit_{};
     bool reset_requested_{};
+    std::optional<MachineState> goes_on_as_; ///< It was restored: not to be turned on.
     std::uint64_t resets_{};
 
     mutable std::mutex mutex_; ///< Guards what follows.

@@ -96,6 +96,17 @@ struct PcStatus {
     std::uint64_t resets{};
 };
 
+class SavedMachine;
+
+/// What save() has written.
+struct SaveReport {
+    std::uint64_t bytes{};  ///< Of the file.
+    GuestTime guest_time{}; ///< Of the state.
+    GuestTime pause{};      ///< How long the guest stood still for it.
+    /// Images that the machine writes: the state is good as long as they are as they are now.
+    std::vector<std::string> written_images;
+};
+
 class Pc {
 public:
     /// Builds the machine; start() turns it on. Throws FirmwareError, abi::AbiError, FloppyError,
@@ -150,6 +161,15 @@ public:
     /// Presses the power button: a guest that listens to it (ACPI) turns itself off. Throws
     /// std::runtime_error if it does not.
     void press_power_button();
+
+    /// Writes the whole machine to a file, at one moment of guest time, and lets it go on. Throws StateError,
+    /// or what an image throws that cannot be read.
+    [[nodiscard]] SaveReport save(const std::string& path);
+    /// Puts a saved machine in place of the one just built, which must be configured as SavedMachine says.
+    /// Before start(), which then goes on instead of turning on. Throws StateError.
+    void restore(const SavedMachine& saved);
+    /// The guest's clock shows this time from now on. Before start(), after restore().
+    void set_clock(const ClockConfig& clock);
 
     /// What devices have had to say to the user since the last call: host I/O errors, where the serial port
     /// listens.

@@ -76,6 +76,8 @@ Pc::Board::Board(Machine& machine, const PcConfig& config)
     rtc.set_cmos(kCmosTranslations, translations());
 }
 
+void Pc::Board::set_clock(const ClockConfig& clock) { rtc.set_wall_time(wall_time(clock)); }
+
 /// The floppy that is in a drive at power-on decides what kind of drive it is.
 void Pc::Board::insert_first(unsigned drive, const FloppyConfig& floppy) {
     std::unique_ptr<FloppyImage> image = open_floppy(floppy);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <string>
 
 #include "userland/devices/acpi_pm.hh"
@@ -20,9 +21,12 @@
 #include "userland/devices/system_ports.hh"
 #include "userland/devices/vga_text.hh"
 #include "userland/machine/firmware_config.hh"
+#include "userland/machine/machine_description.hh"
 #include "userland/machine/pc.hh"
 #include "userland/machine/power_port.hh"
 #include "userland/machine/reset_control.hh"
+#include "userland/machine/saved_machine.hh"
+#include "userland/state/state_writer.hh"
 
 namespace btvm {
 
@@ -65,6 +69,26 @@ struct Pc::Board {
     /// What the setup program of such a machine would have written.
     [[nodiscard]] CmosSetup cmos_setup(const PcConfig& config);
     [[nodiscard]] std::uint8_t translations();
+
+    void set_clock(const ClockConfig& clock);
+
+    // Saved machines (pc_media.cc).
+    [[nodiscard]] std::vector<MediumDescription> describe_media();
+    void save_changes(StateWriter& writer);
+    /// Refuses a medium that is not the one that the state was made with.
+    void check_media(const MachineDescription& was);
+    void restore_changes(const SavedMachine& saved);
+
+private:
+    /// A digest that holds as long as the file has not been written.
+    struct KnownDigest {
+        std::string path;
+        std::uint64_t file_writes{};
+        Digest digest{};
+    };
+    template <class Image>
+    [[nodiscard]] MediumDescription describe_medium(const char* slot, const Image& image);
+    std::map<std::string, KnownDigest> digests_; ///< By slot.
 };
 
 } // namespace btvm

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <iomanip>
 #include <iostream>
 #include <thread>
 
@@ -174,6 +175,20 @@ void wait_for(const Arguments& arguments) {
 /// A path on this side, for a program with another working directory.
 std::string absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal(); }
 
+void print_saved(const ordered_json& reply, const Arguments& arguments) {
+    if (arguments.as_json) {
+        std::cout << reply.dump(2) << "\n";
+        return;
+    }
+    std::cout << arguments.path << ": " << (reply["bytes"].get<std::uint64_t>() + 1023) / 1024
+              << " KiB, the guest stood still for " << std::fixed << std::setprecision(3)
+              << reply["pause_seconds"].get<double>() << " s\n";
+    for (const auto& image : reply["written_images"])
+        std::cerr << "btvm-ctl: the guest writes " << image.get<std::string>()
+                  << ": the state can be restored as long as that file stays as it is now (a machine "
+                     "started with --snapshot keeps its writes in its states)\n";
+}
+
 using Action = std::function<void()>;
 
 /// Declares the subcommands; each sets `action` to what it does when it is the one.
@@ -253,6 +268,11 @@ void add_commands(CLI::App& app, Arguments& arguments, Action& action) {
         ->required()
         ->check(CLI::IsMember({"insert", "eject"}));
     cdrom->add_option("path", arguments.path, "The image to insert");
+    CLI::App* save = command("save", "Save the whole machine to a file; it goes on", [client, &arguments] {
+        print_saved(client().request("save", {{"path", absolute(arguments.path)}}), arguments);
+    });
+    save->add_option("path", arguments.path, "The file; one that is there is replaced")->required();
+    save->add_flag("-j,--json", arguments.as_json, "Print JSON");
     simple("power-button", "Press the power button: a guest with ACPI shuts down");
     shown("stats", "Print the engine's counters", stats);
     shown("trace", "Print the newest trace entries", trace)

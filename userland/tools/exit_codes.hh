@@ -19,6 +19,7 @@ enum class RunExit : int {
     NoTerminal = 9,     ///< The screen needs a terminal and there is none; --headless does not.
     EngineFailure = 10, ///< The engine ended the guest with a report (monitor fault, failed verification).
     ControlSocket = 11, ///< The control socket could not be made.
+    State = 12,         ///< The state of --restore cannot be used: damaged, or of other images than are here.
 };
 
 /// What btvm-ctl exits with.

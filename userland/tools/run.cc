@@ -33,6 +33,7 @@ FileDescriptor take_signals() {
         sigaddset(&signals, signal);
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN); // a file-size limit is an error like a full disk, not the guest's death
     FileDescriptor fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!fd) throw std::runtime_error(std::string("signalfd: ") + std::strerror(errno));
     return fd;
@@ -40,14 +41,15 @@ FileDescriptor take_signals() {
 
 /// At the given path, or at the default one: NAME.sock in the runtime directory, NAME-2.sock if that machine
 /// is there already, and so on.
-std::unique_ptr<ControlServer> make_control_server(const RunOptions& options, ControlTarget& target) {
+std::unique_ptr<ControlServer> make_control_server(const RunOptions& options, const std::string& name,
+                                                   ControlTarget& target) {
     if (options.control_path == "none") return nullptr;
     if (!options.control_path.empty()) return std::make_unique<ControlServer>(options.control_path, target);
     const std::string directory = runtime_directory();
     make_runtime_directory(directory);
     for (unsigned number = 1;; number++) {
         const std::string suffix = number == 1 ? "" : "-" + std::to_string(number);
-        const std::string path = directory + "/" + options.pc.name + suffix + ".sock";
+        const std::string path = directory + "/" + name + suffix + ".sock";
         if (number < 1000 && is_listening(path)) continue;
         return std::make_unique<ControlServer>(path, target);
     }
@@ -121,16 +123,28 @@ RunExit run(const RunOptions& options) {
         }
     const FileDescriptor signals = take_signals();
     PcConfig config = options.pc;
-    config.firmware = load_firmware(options.bios_path, options.video_bios_path);
+    std::optional<SavedMachine> saved;
+    if (options.restore_path.empty()) {
+        config.firmware = load_firmware(options.bios_path, options.video_bios_path);
+    } else {
+        saved.emplace(options.restore_path);
+        saved->configure(config, options.wishes);
+    }
     Pc pc(config);
-    if (!config.floppies[0].path.empty()) warn_without_signature(config.floppies[0].path);
+    if (saved) {
+        pc.restore(*saved);
+        if (options.set_clock) pc.set_clock(config.clock);
+        saved.reset();
+    } else if (!config.floppies[0].path.empty()) {
+        warn_without_signature(config.floppies[0].path);
+    }
     std::atomic<bool> quit_requested{false};
     PcControl control(pc, [&] {
         quit_requested = true;
         // A terminal front end looks at the machine's state only.
         if (!options.headless) ::kill(::getpid(), SIGTERM);
     });
-    std::unique_ptr<ControlServer> server = make_control_server(options, control);
+    std::unique_ptr<ControlServer> server = make_control_server(options, config.name, control);
     if (options.headless) {
         std::cerr << "btvm-run: " << config.name << " on the " << pc.engine_name() << " engine";
         if (server) std::cerr << ", control socket " << server->path();
@@ -185,6 +199,9 @@ RunExit guarded_run(const RunOptions& options) {
     } catch (const DiskError& error) {
         say(error.what());
         return RunExit::Image;
+    } catch (const StateError& error) {
+        say(error.what());
+        return RunExit::State;
     } catch (const SocketError& error) {
         say(error.what());
         return RunExit::ControlSocket;

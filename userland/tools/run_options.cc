@@ -222,9 +222,39 @@ EngineConfig::Provider parse_provider(const CLI::App& app, const RawOptions& raw
     return EngineConfig::Provider::ExecuteOnly;
 }
 
+/// What of the options makes a machine: a saved one brings that with it.
+constexpr const char* kMachineMakers[] = {"--two-drives", "--disk-size", "--write-protect", "--memory",
+                                          "--boot",       "--bios",      "--vgabios"};
+
+/// The images are those of the state: others only stand in for them, by drive.
+void finish_restore(const CLI::App& app, RunOptions& options, const RawOptions& raw) {
+    for (const char* const name : kMachineMakers)
+        if (app.get_option(name)->count())
+            throw CLI::ValidationError(name, "cannot be changed with --restore: the state says it");
+    if (!raw.image.empty())
+        throw CLI::ValidationError("IMAGE",
+                                   "with --restore say which drive it is for: --fda, --disk, --cdrom");
+    options.wishes.name = options.pc.name;
+    options.wishes.snapshot = raw.snapshot;
+    if (app.get_option("--serial")->count()) options.wishes.serial = options.pc.serial;
+    options.set_clock = app.get_option("--rtc")->count() != 0;
+    const auto wish = [&options](const char* slot, const std::string& image) {
+        if (!image.empty()) options.wishes.images[slot] = image;
+    };
+    for (unsigned i = 0; i < kAtaDrives; i++)
+        wish(kIdeSlots[i], raw.disks[i]);
+    wish("hdc", raw.cdrom);
+    wish("fda", raw.fda);
+    wish("fdb", raw.fdb);
+}
+
 void add_user_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
     const std::string group = "Running";
     const auto policy = CLI::IsMember({"stop", "reset", "exit"});
+    app.add_option("-r,--restore", options.restore_path,
+                   "Go on from a state that btvm-ctl save has written, with its memory, drives and images")
+        ->option_text("FILE")
+        ->group(group);
     app.add_flag("-H,--headless", options.headless, "No screen: control the machine with btvm-ctl")
         ->group(group);
     app.add_option("-c,--control", options.control_path,
@@ -354,7 +384,9 @@ std::string assign_images(PcConfig& pc, RawOptions& raw) {
 }
 
 void finish(const CLI::App& app, RunOptions& options, RawOptions& raw) {
-    const std::string named_after = assign_images(options.pc, raw);
+    if (!options.restore_path.empty()) finish_restore(app, options, raw);
+    const std::string named_after =
+        options.restore_path.empty() ? assign_images(options.pc, raw) : std::string();
     options.pc.second_drive = raw.two_drives;
     options.pc.boot = parse_boot(raw.boot);
     options.pc.clock = parse_clock(raw.clock);
@@ -368,7 +400,7 @@ void finish(const CLI::App& app, RunOptions& options, RawOptions& raw) {
     if (!options.trace_file.empty()) options.pc.engine.trace = true;
     if (raw.planner_bug) options.pc.engine.test_flags |= BTVM_CONFIG_TEST_PLANNER_BUG;
     if (raw.monitor_fault) options.pc.engine.test_flags |= BTVM_CONFIG_TEST_MONITOR_FAULT;
-    if (options.pc.name.empty()) options.pc.name = guest_name(named_after);
+    if (options.pc.name.empty() && options.restore_path.empty()) options.pc.name = guest_name(named_after);
     if (options.pc.name.find('/') != std::string::npos)
         throw CLI::ValidationError("--name", "a name has no '/' in it");
     if (options.pc.serial == "none") options.pc.serial.clear();

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "userland/frontend/frontend.hh"
-#include "userland/machine/pc.hh"
+#include "userland/machine/saved_machine.hh"
 #include "userland/tools/exit_codes.hh"
 
 namespace btvm {
@@ -13,6 +13,11 @@ namespace btvm {
 struct RunOptions {
     PcConfig pc; ///< Firmware not yet loaded: see the paths below.
     std::string bios_path, video_bios_path;
+    /// A state to go on from; empty: the machine is turned on. Then `pc` has only what a saved machine does
+    /// not say itself.
+    std::string restore_path;
+    RestoreWishes wishes;
+    bool set_clock{}; ///< --rtc was given: with --restore the guest's clock jumps to that time.
     bool headless{};
     std::string control_path; ///< Empty: the default; "none": no socket.
     std::string trace_file;   ///< Where a failure's report goes too; empty: nowhere else.

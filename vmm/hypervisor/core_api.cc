@@ -2,7 +2,9 @@
 
 #include <new>
 
+#include "vmm/base/platform.hh"
 #include "vmm/hypervisor/host_turn.hh"
+#include "vmm/hypervisor/saved_state.hh"
 #include "vmm/native/native_state.hh"
 #include "vmm/world.hh"
 
@@ -38,16 +40,6 @@ CopyView copy_view(u64 pages, u64 frames, u64 notes, u32 count) {
     return {pointer<u8>(pages), pointer<const u64>(frames), pointer<CopyNote>(notes),
             pointer<TargetPage>(notes + u64{count} * sizeof(CopyNote))};
 }
-
-btvm_segment to_abi(const Segment& s) { return {s.base, s.limit, s.selector, s.access.value}; }
-/// Whether a processor outside long mode can hold it: a base below 4 GiB, and no access rights that do not
-/// exist.
-bool is_segment(const btvm_segment& s) { return s.base <= 0xffffffff && !(s.access & 0x0f00); }
-bool is_table(const btvm_dtable& t) {
-    return t.base <= 0xffffffff && !(t.padding[0] | t.padding[1] | t.padding[2]);
-}
-
-Segment from_abi(const btvm_segment& s) { return {s.base, s.limit, s.selector, AccessRights{s.access}}; }
 
 /// The processor state was set from outside: a port access under way belongs to the one before.
 void forget_request(World& world) {
@@ -170,75 +162,40 @@ void btvm_core_memory_written(btvm_world* w, btvm_u64 guest_physical, btvm_u64 s
     }
 }
 
-void btvm_core_get_regs(const btvm_world* w, btvm_regs* regs) {
-    const CpuState& cpu = world_of(w).cpu;
-    for (unsigned i = 0; i < kGprCount; i++)
-        regs->gpr[i] = cpu.gpr[i];
-    regs->rip = cpu.rip;
-    regs->rflags = cpu.rflags;
-}
+void btvm_core_get_regs(const btvm_world* w, btvm_regs* regs) { get_regs(world_of(w).cpu, *regs); }
 
 void btvm_core_set_regs(btvm_world* w, const btvm_regs* regs) {
     World& world = world_of(w);
-    for (unsigned i = 0; i < kGprCount; i++)
-        world.cpu.gpr[i] = i < 8 ? regs->gpr[i] & 0xffffffff : 0;
-    world.cpu.rip = regs->rip & 0xffffffff;
-    world.cpu.rflags = (regs->rflags & eflags::kAll) | eflags::kFixed1;
+    put_regs(world.cpu, *regs);
     forget_request(world);
 }
 
-void btvm_core_get_sregs(const btvm_world* w, btvm_sregs* out) {
-    const CpuState& cpu = world_of(w).cpu;
-    *out = {};
-    for (unsigned i = 0; i < kSegRegCount; i++)
-        out->segment[i] = to_abi(cpu.seg[i]);
-    out->ldtr = to_abi(cpu.ldtr);
-    out->tr = to_abi(cpu.tr);
-    out->gdtr = {cpu.gdtr.base, cpu.gdtr.limit, {}};
-    out->idtr = {cpu.idtr.base, cpu.idtr.limit, {}};
-    out->cr0 = cpu.cr0;
-    out->cr2 = cpu.cr2;
-    out->cr3 = cpu.cr3;
-    out->cr4 = cpu.cr4;
-    for (unsigned i = 0; i < 8; i++)
-        out->dr[i] = cpu.dr[i];
-    out->efer = cpu.efer;
-    out->a20_enabled = !cpu.a20_mask_off;
-    out->activity = static_cast<u8>(cpu.activity);
-    out->interrupt_shadow = cpu.interrupt_shadow;
-}
+void btvm_core_get_sregs(const btvm_world* w, btvm_sregs* out) { get_sregs(world_of(w).cpu, *out); }
 
 int btvm_core_set_sregs(btvm_world* w, const btvm_sregs* in) {
     World& world = world_of(w);
-    CpuState& cpu = world.cpu;
-    constexpr u64 kHigh = ~u64{0xffffffff};
-    const bool paging_without_protection = (in->cr0 & cr0::kPg) && !(in->cr0 & cr0::kPe);
-    if (paging_without_protection || (in->cr0 & kHigh) || (in->cr3 & kHigh) || (in->cr4 & kHigh) ||
-        (in->efer & (efer::kLme | efer::kLma)) || in->activity > static_cast<u8>(Activity::Shutdown) ||
-        in->a20_enabled > 1 || in->interrupt_shadow > 3 || in->interrupt_shadow == 2)
-        return -1;
-    if ((in->cr0 & cr0::kNw) && !(in->cr0 & cr0::kCd)) return -1;
-    for (unsigned i = 0; i < kSegRegCount; i++)
-        if (!is_segment(in->segment[i])) return -1;
-    if (!is_segment(in->ldtr) || !is_segment(in->tr) || !is_table(in->gdtr) || !is_table(in->idtr)) return -1;
-
-    for (unsigned i = 0; i < kSegRegCount; i++)
-        cpu.seg[i] = from_abi(in->segment[i]);
-    cpu.ldtr = from_abi(in->ldtr);
-    cpu.tr = from_abi(in->tr);
-    cpu.gdtr = {in->gdtr.base & ~kHigh, in->gdtr.limit, {}};
-    cpu.idtr = {in->idtr.base & ~kHigh, in->idtr.limit, {}};
-    cpu.cr0 = in->cr0 | cr0::kEt;
-    cpu.cr2 = in->cr2 & ~kHigh;
-    cpu.cr3 = in->cr3;
-    cpu.cr4 = in->cr4;
-    for (unsigned i = 0; i < 8; i++)
-        cpu.dr[i] = in->dr[i] & ~kHigh;
-    cpu.efer = in->efer;
-    cpu.a20_mask_off = !in->a20_enabled;
-    cpu.activity = static_cast<Activity>(in->activity);
-    cpu.interrupt_shadow = in->interrupt_shadow;
+    if (!possible(*in)) return -1;
+    put_sregs(world.cpu, *in);
     forget_request(world);
+    forget_mappings(world);
+    return 0;
+}
+
+void btvm_core_get_state(const btvm_world* w, btvm_state* out) {
+    const World& world = world_of(w);
+    get_state({world.cpu, world.pic, world.pit, world.pm_timer, world.port_request, world.owed_ticks},
+              platform::read_tsc(), *out);
+}
+
+int btvm_core_set_state(btvm_world* w, const btvm_state* in) {
+    World& world = world_of(w);
+    if (!possible(*in, world.cpu.features)) return -1;
+    forget_request(world);
+    put_state({world.cpu, world.pic, world.pit, world.pm_timer, world.port_request, world.owed_ticks},
+              platform::read_tsc(), *in);
+    world.error = {};
+    world.native = {};
+    world.next_timer_ns = 0; // looked for at the next turn
     forget_mappings(world);
     return 0;
 }

@@ -15,6 +15,7 @@ extern "C" {
 struct btvm_config;
 struct btvm_regs;
 struct btvm_sregs;
+struct btvm_state;
 struct btvm_stats;
 struct btvm_trace_entry;
 struct btvm_run;
@@ -75,6 +76,10 @@ void btvm_core_set_regs(struct btvm_world* world, const struct btvm_regs* regs);
 void btvm_core_get_sregs(const struct btvm_world* world, struct btvm_sregs* sregs);
 /* 0, or -1 if they describe no state a processor can be in. */
 int btvm_core_set_sregs(struct btvm_world* world, const struct btvm_sregs* sregs);
+/* A port access that is asked for must have been answered. */
+void btvm_core_get_state(const struct btvm_world* world, struct btvm_state* state);
+/* 0, or -1 if it is none that a machine can be in, or asks for features that this one lacks: nothing has changed then. */
+int btvm_core_set_state(struct btvm_world* world, const struct btvm_state* state);
 void btvm_core_get_stats(const struct btvm_world* world, struct btvm_stats* stats);
 /* Copies up to `count` newest entries, oldest first; returns how many. */
 btvm_u32 btvm_core_get_trace(const struct btvm_world* world, struct btvm_trace_entry* entries,

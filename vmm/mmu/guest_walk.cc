@@ -135,11 +135,13 @@ bool guest_walk(const CpuState& cpu, GuestMemory& memory, GuestLinear linear, Pa
     return Walker(cpu, memory, static_cast<u32>(linear.value), access, out).run(mark);
 }
 
+bool valid_pdpte(u64 entry) { return !(entry & kPresent) || !(entry & kReservedPdpte); }
+
 bool read_pdptes(const CpuState& cpu, const GuestMemory& memory, u64 cr3, u64 (&out)[4]) {
     u64 entries[4];
     for (unsigned i = 0; i < 4; i++) {
         entries[i] = memory.load<u64>(bus_address(cpu, (cr3 & 0xffffffe0) + 8 * i));
-        if ((entries[i] & kPresent) && (entries[i] & kReservedPdpte)) return false;
+        if (!valid_pdpte(entries[i])) return false;
     }
     for (unsigned i = 0; i < 4; i++)
         out[i] = entries[i];

@@ -52,6 +52,9 @@ enum class WalkMark : u8 {
     return GuestPhysical(cpu.a20_mask_off ? physical & ~(u64{1} << 20) : physical);
 }
 
+/// Whether MOV to CR3 takes such a page directory pointer (SDM Vol. 3A 4.4.1).
+[[nodiscard]] bool valid_pdpte(u64 entry);
+
 /// Reads the four PDPTEs CR3 points at (SDM Vol. 3A 4.4.1). False: a present one has reserved bits set, so
 /// the MOV to a control register gives #GP(0).
 [[nodiscard]] bool read_pdptes(const CpuState& cpu, const GuestMemory& memory, u64 cr3, u64 (&out)[4]);

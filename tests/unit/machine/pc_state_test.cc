@@ -1,0 +1,354 @@
+// Whole machines saved and restored, on the hosted engine.
+#include <chrono>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <random>
+#include <thread>
+
+#include "tests/unit/ata/temporary_disk.hh"
+#include "tests/unit/machine/tiny_bios.hh"
+#include "userland/machine/saved_machine.hh"
+#include "userland/state/page_runs.hh"
+#include "userland/state/state_writer.hh"
+
+namespace btvm {
+namespace {
+
+using namespace std::chrono_literals;
+using state_format::Type;
+using test::TemporaryDisk;
+using Bytes = std::vector<std::uint8_t>;
+
+/// Writes sectors 0 to 199 of the first disk by REP OUTSW, each filled with the word 1234h + its number,
+/// reads each back by REP INSW and adds its words up at 0:600h, while the timer interrupts a thousand times a
+/// second and counts at 0:606h. At the end AAh goes to 0:604h, and it halts with interrupts off.
+const Bytes kWorker{
+    // cli; ds = es = ss = 0; sp = 7000h; the handler's vector; the PIC; channel 0 at 1 kHz; sti
+    0xfa, 0x31, 0xc0, 0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0, 0xbc, 0x00, 0x70, 0xc7, 0x06, 0x80, 0x00,
+    0xc3, 0x00, 0xc7, 0x06, 0x82, 0x00, 0x00, 0xf0, 0xb0, 0x11, 0xe6, 0x20, 0xb0, 0x20, 0xe6, 0x21,
+    0xb0, 0x04, 0xe6, 0x21, 0xb0, 0x01, 0xe6, 0x21, 0xb0, 0xfe, 0xe6, 0x21, 0xb0, 0x34, 0xe6, 0x43,
+    0xb0, 0xa9, 0xe6, 0x40, 0xb0, 0x04, 0xe6, 0x40, 0xfb, 0xfc, 0x31, 0xed, 0xbf, 0x00, 0x10, 0xb9,
+    0x00, 0x01, 0x89, 0xe8, 0x05, 0x34, 0x12, 0xf3, 0xab, 0xb3, 0x30, 0xe8, 0x44, 0x00, 0xe8, 0x5c,
+    0x00, 0xba, 0xf0, 0x01, 0xbe, 0x00, 0x10, 0xb9, 0x00, 0x01, 0xf3, 0x6f, 0xe8, 0x5b, 0x00, 0xb3,
+    0x20, 0xe8, 0x2e, 0x00, 0xe8, 0x46, 0x00, 0xba, 0xf0, 0x01, 0xbf, 0x00, 0x20, 0xb9, 0x00, 0x01,
+    0xf3, 0x6d, 0xbe, 0x00, 0x20, 0xb9, 0x00, 0x01, 0xad, 0x01, 0x06, 0x00, 0x06, 0x83, 0x16, 0x02,
+    0x06, 0x00, 0xe2, 0xf4, 0x45, 0x81, 0xfd, 0xc8, 0x00, 0x75, 0xb1, 0xc6, 0x06, 0x04, 0x06, 0xaa,
+    0xfa, 0xf4, 0xba, 0xf2, 0x01, 0xb0, 0x01, 0xee, 0x42, 0x89, 0xe8, 0xee, 0x42, 0x88, 0xe0, 0xee,
+    0x42, 0x30, 0xc0, 0xee, 0x42, 0xb0, 0xe0, 0xee, 0x42, 0x88, 0xd8, 0xee, 0xc3, 0xba, 0xf7, 0x01,
+    0xec, 0xa8, 0x80, 0x75, 0xfb, 0xa8, 0x08, 0x74, 0xf7, 0xc3, 0xba, 0xf7, 0x01, 0xec, 0xa8, 0x80,
+    0x75, 0xfb, 0xc3, 0x50, 0xff, 0x06, 0x06, 0x06, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf,
+};
+constexpr unsigned kSectors = 200;
+
+bool reaches(const Pc& pc, MachineState state, std::chrono::seconds limit) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (pc.state() != state && std::chrono::steady_clock::now() < end)
+        std::this_thread::sleep_for(1ms);
+    return pc.state() == state;
+}
+
+class PcState : public testing::Test {
+protected:
+    PcConfig worker() {
+        PcConfig config;
+        config.name = "worker";
+        config.engine_choice = EngineChoice::Interpreter;
+        config.ram_mib = 2;
+        config.firmware.system_bios = tiny_bios(kWorker);
+        config.drives[0] = {DriveConfig::Kind::Disk, disk.path(), true, std::nullopt};
+        return config;
+    }
+    [[nodiscard]] std::string file(const std::string& name = "state") const {
+        return disk.path() + "." + name;
+    }
+
+    /// The machine that the file holds, not yet started.
+    std::unique_ptr<Pc> restored(const RestoreWishes& wishes = {}) {
+        const SavedMachine saved(file());
+        PcConfig config;
+        config.engine_choice = EngineChoice::Interpreter;
+        saved.configure(config, wishes);
+        auto pc = std::make_unique<Pc>(config);
+        pc->restore(saved);
+        return pc;
+    }
+    std::string refusal(const RestoreWishes& wishes = {}) {
+        try {
+            restored(wishes);
+        } catch (const std::exception& error) {
+            return error.what();
+        }
+        return "";
+    }
+    static RestoreWishes instead(const std::string& slot, const std::string& image) {
+        RestoreWishes wishes;
+        wishes.images[slot] = image;
+        return wishes;
+    }
+    static RestoreWishes as_snapshot() {
+        RestoreWishes wishes;
+        wishes.snapshot = true;
+        return wishes;
+    }
+    /// What a state holds of memory or a medium, over zeros.
+    static Bytes content(const StateReader& reader, const std::string& name) {
+        const Bytes payload = reader.payload(reader.get(name, Type::Pages));
+        const PageSet set = page_set(payload, name);
+        Bytes bytes(set.units() * set.unit);
+        decode_pages(payload, name, [&](std::uint64_t index, std::span<const std::uint8_t> units) {
+            std::copy(units.begin(), units.end(),
+                      bytes.begin() + static_cast<std::ptrdiff_t>(index * set.unit));
+        });
+        return bytes;
+    }
+    static std::uint32_t load(const Bytes& bytes, std::size_t at, std::size_t size) {
+        std::uint32_t value = 0;
+        std::memcpy(&value, &bytes[at], size);
+        return value;
+    }
+
+    TemporaryDisk disk{2048};
+};
+
+TEST_F(PcState, SavedAndRestoredAgainAndAgainTheWorkComesOutTheSame) {
+    std::mt19937 random(4);
+    auto pc = std::make_unique<Pc>(worker());
+    pc->start();
+    unsigned moves = 0;
+    for (; moves < 60 && pc->state() == MachineState::Running; moves++) {
+        std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
+        (void)pc->save(file());
+        pc.reset();
+        pc = restored();
+        pc->start();
+    }
+    EXPECT_GT(moves, 5u);
+    ASSERT_TRUE(reaches(*pc, MachineState::Halted, 60s));
+    (void)pc->save(file());
+
+    const SavedMachine saved(file());
+    const Bytes memory = content(saved.reader(), "memory/conventional RAM");
+    std::uint32_t sum = 0;
+    for (unsigned sector = 0; sector < kSectors; sector++)
+        sum += 256 * (0x1234 + sector);
+    EXPECT_EQ(load(memory, 0x604, 1), 0xaau);
+    EXPECT_EQ(load(memory, 0x600, 4), sum);
+    // The timer has counted guest time: none of it twice, and little lost.
+    const auto milliseconds =
+        static_cast<std::uint32_t>(saved.description().guest_time / std::chrono::milliseconds(1));
+    EXPECT_LE(load(memory, 0x606, 2), milliseconds + 1);
+    EXPECT_GE(load(memory, 0x606, 2), milliseconds * 3 / 4);
+    // The disk as the guest sees it, and the image as it was.
+    const Bytes written = content(saved.reader(), "media/hda");
+    for (unsigned sector = 0; sector < kSectors; sector++)
+        ASSERT_EQ(load(written, sector * 512 + 510, 2), 0x1234 + sector);
+    const Bytes image = disk.content();
+    EXPECT_EQ(load(image, 512, 4), 2u);
+}
+
+TEST_F(PcState, AStateOfAStateIsTheSame) {
+    Pc pc(worker());
+    pc.start();
+    std::this_thread::sleep_for(20ms);
+    pc.pause();
+    (void)pc.save(file());
+    std::vector<Bytes> sections[2];
+    std::vector<std::string> names;
+    for (int round = 0; round < 2; round++) {
+        const StateReader reader(open_state_file(file()));
+        for (const StateEntry& entry : reader.entries()) {
+            if (entry.name == kMachineSection) continue; // knows when it was made
+            if (round == 0) names.push_back(entry.name);
+            Bytes payload = reader.payload(entry);
+            if (entry.name == "cpu") { // the time-stamp counter goes on
+                StateSection cpu = reader.fields(entry);
+                std::erase_if(cpu.fields, [](const StateNode& field) { return field.name == "tsc"; });
+                payload.clear();
+                append_bytes(cpu, payload);
+            }
+            sections[round].push_back(payload);
+        }
+        if (round == 0) {
+            auto other = restored();
+            other->start();
+            ASSERT_TRUE(reaches(*other, MachineState::Paused, 5s)); // as it was saved
+            (void)other->save(file());
+        }
+    }
+    ASSERT_EQ(sections[0].size(), sections[1].size());
+    for (std::size_t i = 0; i < names.size(); i++)
+        EXPECT_EQ(sections[0][i], sections[1][i]) << names[i];
+}
+
+TEST_F(PcState, TheMachineGoesOnAfterSavingAndReportsIt) {
+    Pc pc(worker());
+    pc.start();
+    const SaveReport report = pc.save(file());
+    EXPECT_EQ(report.bytes, std::filesystem::file_size(file()));
+    EXPECT_TRUE(report.written_images.empty());
+    EXPECT_TRUE(reaches(pc, MachineState::Halted, 60s));
+}
+
+TEST_F(PcState, AMachineThatIsOffSavesNothing) {
+    Pc pc(worker());
+    pc.start();
+    pc.stop();
+    EXPECT_THROW((void)pc.save(file()), MachineStopped);
+    EXPECT_FALSE(std::filesystem::exists(file()));
+}
+
+TEST_F(PcState, AnotherImageIsRefusedByName) {
+    {
+        Pc pc(worker());
+        pc.start();
+        std::this_thread::sleep_for(5ms);
+        (void)pc.save(file());
+    }
+    EXPECT_EQ(refusal(), "");
+    const std::string other = disk.path() + ".other";
+    std::filesystem::copy_file(disk.path(), other);
+    EXPECT_EQ(refusal(instead("hda", other)), ""); // the same elsewhere
+    std::fstream(other, std::ios::in | std::ios::out | std::ios::binary).seekp(1000000).put('x');
+    EXPECT_EQ(refusal(instead("hda", other)), file() + ": " + other +
+                                                  ": is not what was in drive hda when the state was made (" +
+                                                  disk.path() + ")");
+    std::filesystem::resize_file(other, 1024 * 512);
+    EXPECT_NE(refusal(instead("hda", other)).find("has 524288 bytes"), std::string::npos);
+    EXPECT_NE(refusal(instead("fda", other)).find("drive fda was empty in the saved machine"),
+              std::string::npos);
+    std::fstream(disk.path(), std::ios::in | std::ios::out | std::ios::binary).seekp(1000000).put('x');
+    EXPECT_NE(refusal().find("it has been changed since"), std::string::npos) << refusal();
+    std::filesystem::remove(disk.path());
+    EXPECT_NE(refusal().find("No such file"), std::string::npos) << refusal();
+}
+
+TEST_F(PcState, AWrittenImageHoldsAsLongAsNobodyWritesIt) {
+    PcConfig config = worker();
+    config.drives[0].snapshot = false;
+    {
+        Pc pc(config);
+        pc.start();
+        const SaveReport early = pc.save(file());
+        EXPECT_EQ(early.written_images, std::vector<std::string>{disk.path()});
+        ASSERT_TRUE(reaches(pc, MachineState::Halted, 60s));
+        (void)pc.save(file("late"));
+    }
+    // The early state is lost: the guest went on and wrote. The late one is good.
+    EXPECT_NE(refusal().find("it has been written since"), std::string::npos) << refusal();
+    std::filesystem::rename(file("late"), file());
+    EXPECT_EQ(refusal(), "");
+    EXPECT_EQ(refusal(as_snapshot()), "");
+}
+
+/// Copies a state, but for what `change` makes of it.
+class Rewriter {
+public:
+    explicit Rewriter(const std::string& from) : reader_(open_state_file(from)) {}
+    void write(const std::string& to, const std::string& name,
+               const std::function<void(StateWriter&, const StateEntry&)>& change) {
+        StateWriter writer(to);
+        for (const StateEntry& entry : reader_.entries()) {
+            const auto need = entry.required() ? StateWriter::Need::Required : StateWriter::Need::Optional;
+            if (entry.name == name) {
+                change(writer, entry);
+                continue;
+            }
+            const Bytes payload = reader_.payload(entry);
+            switch (entry.type) {
+            case Type::Fields: writer.fields(reader_.fields(entry), need); break;
+            case Type::Text: writer.text(entry.name, reader_.text(entry), need); break;
+            case Type::Bytes: writer.bytes(entry.name, payload, need); break;
+            case Type::Pages: {
+                PageEncoder encoder(page_set(payload, entry.name));
+                decode_pages(payload, entry.name, [&](std::uint64_t at, std::span<const std::uint8_t> units) {
+                    encoder.add(at, units);
+                });
+                writer.pages(entry.name, std::move(encoder), need);
+                break;
+            }
+            }
+        }
+        if (name.empty()) change(writer, StateEntry{});
+        writer.finish();
+    }
+    [[nodiscard]] const StateReader& reader() const { return reader_; }
+
+private:
+    StateReader reader_;
+};
+
+TEST_F(PcState, WhatIsMissingOrUnknownIsNamed) {
+    {
+        Pc pc(worker());
+        pc.start();
+        (void)pc.save(file("good"));
+    }
+    Rewriter rewriter(file("good"));
+    const auto nothing = [](StateWriter&, const StateEntry&) {};
+    for (const StateEntry& entry : rewriter.reader().entries()) {
+        rewriter.write(file(), entry.name, nothing);
+        const std::string why = refusal();
+        if (!entry.required())
+            EXPECT_EQ(why, "") << entry.name;
+        else
+            EXPECT_NE(why.find("the state has no section \"" + entry.name + "\""), std::string::npos) << why;
+    }
+    rewriter.write(file(), "", [](StateWriter& writer, const StateEntry&) {
+        writer.text("comment", "for people", StateWriter::Need::Optional);
+    });
+    EXPECT_EQ(refusal(), "");
+    rewriter.write(file(), "", [](StateWriter& writer, const StateEntry&) {
+        writer.text("sound card", "was playing", StateWriter::Need::Required);
+    });
+    EXPECT_NE(refusal().find("section \"sound card\" is needed"), std::string::npos) << refusal();
+}
+
+TEST_F(PcState, EveryFieldOfEverySectionIsNeeded) {
+    {
+        Pc pc(worker());
+        pc.start();
+        std::this_thread::sleep_for(10ms);
+        (void)pc.save(file("good"));
+    }
+    Rewriter rewriter(file("good"));
+    unsigned fields = 0;
+    for (const StateEntry& entry : rewriter.reader().entries()) {
+        if (entry.type != Type::Fields) continue;
+        const StateSection section = rewriter.reader().fields(entry);
+        for (std::size_t i = 0; i < section.fields.size(); i++, fields++) {
+            StateSection less = section;
+            less.fields.erase(less.fields.begin() + static_cast<std::ptrdiff_t>(i));
+            rewriter.write(file(), entry.name, [&](StateWriter& writer, const StateEntry&) {
+                writer.fields(less, StateWriter::Need::Required);
+            });
+            const std::string why = refusal();
+            EXPECT_NE(why.find(section.fields[i].name), std::string::npos)
+                << entry.name << "." << section.fields[i].name << ": " << why;
+        }
+        StateSection later = section;
+        later.version = 1000;
+        rewriter.write(file(), entry.name, [&](StateWriter& writer, const StateEntry&) {
+            writer.fields(later, StateWriter::Need::Required);
+        });
+        EXPECT_NE(refusal().find("newer"), std::string::npos) << entry.name << ": " << refusal();
+    }
+    EXPECT_GT(fields, 150u);
+}
+
+TEST_F(PcState, MemoryOfAnotherSizeIsRefused) {
+    {
+        Pc pc(worker());
+        pc.start();
+        (void)pc.save(file("good"));
+    }
+    Rewriter rewriter(file("good"));
+    rewriter.write(file(), "memory/extended RAM", [](StateWriter& writer, const StateEntry& entry) {
+        PageEncoder encoder({1 << 20, 2 << 20, 4096, PageBase::Zero});
+        writer.pages(entry.name, std::move(encoder), StateWriter::Need::Required);
+    });
+    EXPECT_NE(refusal().find("memory/extended RAM: is of another size or place"), std::string::npos)
+        << refusal();
+}
+
+} // namespace
+} // namespace btvm
