@@ -36,9 +36,15 @@ add_executable(btvm-ctl ${BTVM_CTL_SOURCES})
 target_compile_definitions(btvm-ctl PRIVATE BTVM_VERSION="${BTVM_VERSION}")
 target_link_libraries(btvm-ctl PRIVATE btvm-control CLI11::CLI11)
 
+file(GLOB BTVM_STATE_TOOL_SOURCES CONFIGURE_DEPENDS tools/state*.cc tools/core_file.cc)
+add_executable(btvm-state ${BTVM_STATE_TOOL_SOURCES})
+target_compile_definitions(btvm-state PRIVATE BTVM_VERSION="${BTVM_VERSION}")
+target_link_libraries(btvm-state PRIVATE btvm-machine CLI11::CLI11)
+
 include(GNUInstallDirs)
-install(TARGETS btvm-run btvm-ctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS btvm-run btvm-ctl btvm-state RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${CMAKE_CURRENT_SOURCE_DIR}/../docs/man/btvm-run.1 ${CMAKE_CURRENT_SOURCE_DIR}/../docs/man/btvm-ctl.1
+        ${CMAKE_CURRENT_SOURCE_DIR}/../docs/man/btvm-state.1
         DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-install(FILES completion/btvm-run completion/btvm-ctl
+install(FILES completion/btvm-run completion/btvm-ctl completion/btvm-state
         DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
