@@ -63,6 +63,7 @@ static void check_busy(struct guest *g, const char *name)
 	struct btvm_clock clock;
 	struct btvm_sregs sregs;
 	struct btvm_regs regs;
+	static struct btvm_state state;
 	struct btvm_stats one, two;
 	struct runner runner;
 	bool ok;
@@ -72,6 +73,7 @@ static void check_busy(struct guest *g, const char *name)
 	ktap_result(call(g->vcpu, BTVM_RUN, NULL) == EBUSY, "%s: a second RUN: EBUSY", name);
 	ok = call(g->vcpu, BTVM_GET_REGS, &regs) == EBUSY && call(g->vcpu, BTVM_SET_REGS, &regs) == EBUSY &&
 	     call(g->vcpu, BTVM_GET_SREGS, &sregs) == EBUSY && call(g->vcpu, BTVM_SET_SREGS, &sregs) == EBUSY &&
+	     call(g->vcpu, BTVM_GET_STATE, &state) == EBUSY && call(g->vcpu, BTVM_SET_STATE, &state) == EBUSY &&
 	     call(g->vcpu, BTVM_RESET, NULL) == EBUSY && call(g->vcpu, BTVM_SET_A20, (void *)1) == EBUSY &&
 	     call(g->vm, BTVM_SET_CONFIG, &config) == EBUSY && call(g->vm, BTVM_MEMORY_WRITTEN, &written) == EBUSY;
 	ktap_result(ok, "%s: whatever would touch its state: EBUSY", name);

@@ -31,6 +31,8 @@ static const struct {
 	{ "SET_REGS", BTVM_SET_REGS, 4 },
 	{ "GET_SREGS", BTVM_GET_SREGS, 4 },
 	{ "SET_SREGS", BTVM_SET_SREGS, 4 },
+	{ "GET_STATE", BTVM_GET_STATE, 4 },
+	{ "SET_STATE", BTVM_SET_STATE, 4 },
 	{ "RESET", BTVM_RESET, 4 },
 	{ "NMI", BTVM_NMI, 4 },
 	{ "SET_A20", BTVM_SET_A20, 4 },

@@ -150,12 +150,12 @@ static void check_no_memory(void)
 /* Requests in any order with any argument: none may do more than fail. RUN comes with a short deadline. */
 static void check_random_calls(struct guest *g)
 {
-	static uint8_t buffer[1024];
+	static uint8_t buffer[sizeof(struct btvm_state) + 64];
 	static const unsigned long requests[] = {
 		BTVM_GET_API_VERSION, BTVM_CHECK_EXTENSION, BTVM_GET_VCPU_MMAP_SIZE, BTVM_CREATE_VCPU,
 		BTVM_SET_USER_MEMORY_REGION, BTVM_IRQ_LINE, BTVM_SET_CONFIG, BTVM_MEMORY_WRITTEN, BTVM_GET_CLOCK,
 		BTVM_SET_CLOCK, BTVM_GET_REGS, BTVM_SET_REGS, BTVM_GET_SREGS, BTVM_SET_SREGS, BTVM_RESET, BTVM_NMI,
-		BTVM_SET_A20, BTVM_GET_STATS, BTVM_GET_TRACE,
+		BTVM_SET_A20, BTVM_GET_STATS, BTVM_GET_TRACE, BTVM_GET_STATE, BTVM_SET_STATE,
 	};
 	const int fds[] = { g->system, g->vm, g->vcpu };
 	unsigned int i, calls = 3000;
