@@ -24,7 +24,11 @@ TEST(AtaState, RoundTripsBetweenAnyTwoAccesses) {
                                                      0x40, 0x90, 0xa0, 0xa1, 0xc4, 0xc5, 0xc6,
                                                      0xc8, 0xca, 0xec, 0x08, 0xe5, 0xf8};
         const auto port = static_cast<std::uint16_t>(0x1f0 + random() % 8);
-        switch (random() % 10) {
+        switch (random() % 11) {
+        case 10:
+            if (random() % 2) return cable.pci().read(0x40, 4);
+            cable.pci().write(0x40, 4, random());
+            return 0;
         case 0: cable.write(0x1f7, 1, kCommands[random() % sizeof kCommands]); return 0;
         case 1: cable.write(static_cast<std::uint16_t>(0x1f2 + random() % 2), 1, random() % 4); return 0;
         case 2: cable.write(0x1f6, 1, 0xe0 | (random() & 0x10)); return 0;
@@ -50,6 +54,8 @@ TEST(AtaState, RoundTripsBetweenAnyTwoAccesses) {
         boards.clear(); // those of the next round may lie where the last one's did
         check_state_round_trips<IdeCable>(make, operate, 1500, seed);
     }
+    boards.clear();
+    EXPECT_EQ(fields_nobody_misses<IdeCable>(make, operate, 600, {1}), std::vector<std::string>{});
 }
 
 TEST(AtaState, AnotherDiskIsRefused) {

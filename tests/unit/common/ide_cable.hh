@@ -47,6 +47,8 @@ public:
     }
     [[nodiscard]] std::optional<GuestTime> deadline() const override { return channel_.deadline(); }
     void run_until(GuestTime now) override { channel_.run_until(now); }
+    /// The interface's configuration space.
+    [[nodiscard]] PciFunction& pci() { return ide_.function(); }
     void describe(StateArchive& a) override {
         a.field("ide", ide_);
         a.field("channel", channel_);

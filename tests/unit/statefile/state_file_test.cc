@@ -155,7 +155,7 @@ struct Part {
     std::uint8_t type = static_cast<std::uint8_t>(Type::Text);
     std::uint8_t flags = 0;
     Bytes payload{'x'};
-    std::optional<std::uint64_t> stored, raw; ///< What the header says; by default the truth.
+    std::optional<std::uint64_t> stored{}, raw{}; ///< What the header says; by default the truth.
 };
 
 Bytes build(const std::vector<Part>& parts, std::uint32_t version = 1) {
