@@ -129,6 +129,11 @@ RunExit run(const RunOptions& options) {
     } else {
         saved.emplace(options.restore_path);
         saved->configure(config, options.wishes);
+        if (config.serial == "stdio" && !options.headless) {
+            say("the saved machine's COM1 is at the terminal, which shows the guest's screen now: use "
+                "--headless or another --serial");
+            return RunExit::Usage;
+        }
     }
     Pc pc(config);
     if (saved) {
