@@ -14,6 +14,8 @@ IMAGE ?= build/guests/linux-floppy.img
 HASH := \#
 # What the screen must show before `make run` without a terminal prints it.
 UNTIL ?= $(if $(filter build/guests/grub-floppy.img,$(IMAGE)),grub>)$(if $(filter build/guests/linux-floppy%,$(IMAGE)),floppy:/$(HASH))
+# MiB of the guest's memory, for those that need more than btvm-run gives them by itself
+MEMORY ?= $(if $(filter %/debian-disk.img,$(IMAGE)),256)$(if $(filter %/debian-installer.iso,$(IMAGE)),512)
 # More media for the Linux floppy to work on.
 MEDIA ?= $(if $(filter build/guests/linux-floppy%,$(IMAGE)),--fdb=build/guests/data-floppy.img --hda=build/guests/data-disk.img)
 PREFIX ?= /usr/local
@@ -115,12 +117,16 @@ build/guests/mach-floppy.img: $(call recipe,mach-floppy)
 # --- running ---
 
 run: deps userland module-test-host $(filter build/%,$(IMAGE) $(foreach medium,$(MEDIA),$(lastword $(subst =, ,$(medium)))))
-	@tests/host/run-guest --kernel $(KERNEL) $(if $(UNTIL),--until '$(UNTIL)') $(MEDIA:%=--medium %) $(IMAGE)
+	@tests/host/run-guest --kernel $(KERNEL) $(if $(UNTIL),--until '$(UNTIL)') $(if $(MEMORY),--memory $(MEMORY)) $(MEDIA:%=--medium %) $(IMAGE)
 
 # --- testing ---
 
 test: deps guests
 	@tests/run-all
+
+# Whole systems that take a quarter of an hour each.
+test-long: deps guests
+	@tests/run-all --long
 
 check-unit:
 	@tests/run-all unit
