@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """The kernels that the test host boots: found or fetched, and unpacked, without being installed.
 
-A flavour is one of Debian's two kernels, "standard" (linux-image-amd64) or "cloud" (linux-image-cloud-amd64). The
+A flavour is one of Debian's two kernels, "standard" (linux-image-amd64) or "cloud" (linux-image-cloud-amd64), or "debug", which
+is built from Debian's source with KASAN, lockdep and more when it is first asked for (see debug-kernel). For Debian's two the
 installed header package decides the version, because the module is built against it; image and modules of just that
 version are taken from the machine when they are there and from the package archive otherwise. Nothing is installed,
 so no boot loader and no initramfs of the machine is touched.
 
-As a command: kernels.py version|kdir|vmlinux|bzimage|modules [standard|cloud]   prints one line.
+As a command: kernels.py version|kdir|vmlinux|bzimage|modules [standard|cloud|debug]   prints one line.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build" / "host"
-FLAVOURS = {"standard": "amd64", "cloud": "cloud-amd64"}
+FLAVOURS = {"standard": "amd64", "cloud": "cloud-amd64", "debug": "btvm-debug"}
 
 
 class KernelError(Exception):
@@ -46,9 +47,30 @@ def version_key(version):
     return [int(part) for part in re.findall(r"\d+", version)]
 
 
+def debug_kernel():
+    """The folder of the debug kernel, which is built if it is not there: do not hold the lock of the cache meanwhile."""
+    done = subprocess.run([ROOT / "tests" / "host" / "debug-kernel" / "build"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          text=True, check=False)
+    if done.returncode != 0:
+        raise KernelError(f"the debug kernel cannot be built (the log is {CACHE / 'debug-kernel.log'})")
+    return pathlib.Path(done.stdout.strip())
+
+
+def prepare(flavour):
+    """What takes long and has a lock of its own; to be called before cache_lock()."""
+    if flavour == "debug":
+        debug_kernel()
+
+
+def is_debug(release):
+    return release.endswith("-" + FLAVOURS["debug"])
+
+
 def version(flavour):
     """The newest kernel version of this flavour whose headers are installed, e.g. 6.1.0-18-amd64."""
     suffix = FLAVOURS[flavour]
+    if flavour == "debug":
+        return (debug_kernel() / "release").read_text().strip()
     pattern = re.compile(r"linux-headers-(\d[\w.]*-(?:\w+-)?" + re.escape(suffix) + ")$")
     found = []
     for entry in pathlib.Path("/usr/src").glob("linux-headers-*"):
@@ -63,11 +85,16 @@ def version(flavour):
 
 def headers(release):
     """The folder to give to the kernel's own build system as its source (KDIR)."""
+    if is_debug(release):
+        return debug_kernel() / "linux-source-6.1"
     return pathlib.Path("/usr/src") / f"linux-headers-{release}"
 
 
 def package_root(release):
-    """A folder with boot/vmlinuz-RELEASE and lib/modules/RELEASE/kernel: the machine itself, or the unpacked package."""
+    """A folder with boot/vmlinuz-RELEASE and lib/modules/RELEASE/kernel: the machine itself, or the unpacked package. (That of
+    the debug kernel, which is never a package, has neither.)"""
+    if is_debug(release):
+        return debug_kernel()
     if os.access(f"/boot/vmlinuz-{release}", os.R_OK) and pathlib.Path(f"/lib/modules/{release}/kernel").is_dir():
         return pathlib.Path("/")
     root = CACHE / "package" / release
@@ -99,11 +126,15 @@ def package_root(release):
 
 
 def bzimage(release):
+    if is_debug(release):
+        raise KernelError("there is no compressed image of the debug kernel")
     return package_root(release) / "boot" / f"vmlinuz-{release}"
 
 
 def vmlinux(release):
     """The kernel as a plain ELF file: it boots by PVH in half the time that the bzImage takes under emulation."""
+    if is_debug(release):
+        return debug_kernel() / "vmlinux"
     unpacked = CACHE / f"vmlinux-{release}"
     source = bzimage(release)
     if unpacked.exists() and unpacked.stat().st_mtime >= source.stat().st_mtime:
@@ -130,7 +161,9 @@ def vmlinux(release):
 
 
 def module_files(release, names):
-    """The files of these modules and of what they depend on, each after its dependencies."""
+    """The files of these modules and of what they depend on, each after its dependencies; none where all is built in."""
+    if is_debug(release):
+        return []
     folder = package_root(release) / "lib" / "modules" / release
     paths = {path.stem.replace("-", "_"): path for path in (folder / "kernel").rglob("*.ko")}
     ordered = []
@@ -160,12 +193,14 @@ def main(arguments):
     actions = {"version": version, "kdir": lambda f: headers(version(f)), "vmlinux": lambda f: vmlinux(version(f)),
                "bzimage": lambda f: bzimage(version(f)),
                "modules": lambda f: package_root(version(f)) / "lib" / "modules" / version(f)}
-    if not 1 <= len(arguments) <= 2 or arguments[0] not in actions or arguments[1:2] not in ([], ["standard"], ["cloud"]):
+    if not 1 <= len(arguments) <= 2 or arguments[0] not in actions or not set(arguments[1:2]) <= set(FLAVOURS):
         print(__doc__, file=sys.stderr)
         return 2
+    flavour = (arguments + ["standard"])[1]
     try:
+        prepare(flavour)
         with cache_lock():
-            print(actions[arguments[0]]((arguments + ["standard"])[1]))
+            print(actions[arguments[0]](flavour))
     except KernelError as error:
         say(error)
         return 1
