@@ -208,6 +208,27 @@ static int exit_deadline(struct btvm_vcpu *vcpu)
 	return 0;
 }
 
+/*
+ * The TSC and guest time at one moment. Whatever came between the two readings (an NMI, or another machine on the
+ * processor where this one is emulated) would have the guest's clock run ahead or behind until the next turn.
+ */
+static void read_clocks(const struct btvm_vcpu *vcpu, struct btvm_core_turn *turn)
+{
+	const u64 long_ns = 20000;
+	unsigned int tries;
+	u64 best = ~0ull;
+
+	for (tries = 0; tries < 4 && mul_u64_u64_shr(best, btvm_ns_per_tsc_32, 32) > long_ns; tries++) {
+		const u64 begin = rdtsc_ordered(), guest_ns = btvm_vm_guest_ns(vcpu->vm), end = rdtsc_ordered();
+
+		if (end - begin >= best)
+			continue;
+		best = end - begin;
+		turn->tsc = end;
+		turn->guest_ns = guest_ns;
+	}
+}
+
 static int run_until_exit(struct btvm_vcpu *vcpu)
 {
 	struct btvm_run *run = vcpu->run;
@@ -220,8 +241,7 @@ static int run_until_exit(struct btvm_vcpu *vcpu)
 		if (interrupted(vcpu))
 			return -EINTR;
 		drain_queue(vcpu);
-		turn.tsc = rdtsc_ordered();
-		turn.guest_ns = btvm_vm_guest_ns(vcpu->vm);
+		read_clocks(vcpu, &turn);
 		if (turn.guest_ns >= deadline)
 			return exit_deadline(vcpu);
 		next = btvm_core_take_turn(vcpu->world.state, &turn, run);
