@@ -74,7 +74,7 @@ struct btvm_irq_level {
  * must be set when the vCPU is made. */
 #define BTVM_CONFIG_EXECUTE_ONLY (1u << 8)
 /* For tests of the checks themselves; need CAP_SYS_ADMIN. */
-#define BTVM_CONFIG_TEST_PLANNER_BUG (1u << 16) /* the planner leaves one breakpoint out */
+#define BTVM_CONFIG_TEST_PLANNER_BUG (1u << 16) /* one breakpoint of the plan, or in the copies, is left out */
 #define BTVM_CONFIG_TEST_MONITOR_FAULT (1u << 17) /* the monitor faults at its next trap */
 
 /* How a VM runs. May be set again at any time the vCPU is not in BTVM_RUN. */
