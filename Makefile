@@ -61,10 +61,10 @@ module-test-host:
 	@release=$$(tests/host/kernels.py version $(KERNEL)) && \
 	kmod/build-module "$$(tests/host/kernels.py kdir $(KERNEL))" "build/module/$$release"
 
-# What `make run` and the short tests need; the others are made when asked for: `make build/guests/NAME.img`, or all of
+# What `make run` and the tests need; the others are made when asked for: `make build/guests/NAME.img`, or all of
 # them by `make all-guests`. Each recipe keeps what it fetched or compiled in build/guests/cache. See docs/guests.md.
 guests: $(addprefix build/guests/,grub-floppy.img pm_loop.img linux-floppy.img linux-floppy-1440.img data-disk.img tools-floppy.img \
-	grub-legacy.img mach-floppy.img floppy-160.img)
+	grub-legacy.img mach-floppy.img floppy-160.img debian-disk.img debian-installer.iso)
 
 all-guests: guests $(GUESTS:%=build/guests/%)
 
@@ -124,7 +124,7 @@ run: deps userland module-test-host $(filter build/%,$(IMAGE) $(foreach medium,$
 test: deps guests
 	@tests/run-all
 
-# Whole systems that take a quarter of an hour each.
+# What takes long and finds little that the others do not.
 test-long: deps guests
 	@tests/run-all --long
 
