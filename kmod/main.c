@@ -28,6 +28,7 @@ static long check_extension(unsigned long capability)
 		return 4;
 	case BTVM_CAP_MONITOR:
 	case BTVM_CAP_VERIFY:
+	case BTVM_CAP_DIRTY_LOG:
 		return 1;
 	case BTVM_CAP_MAX_GUEST_RAM:
 		return BTVM_MAX_GUEST_RAM_MIB;

@@ -127,6 +127,37 @@ static int memory_written(struct btvm_vm *vm, const struct btvm_memory_written *
 	return 0;
 }
 
+static int get_dirty_log(struct btvm_vm *vm, const struct btvm_dirty_log *log)
+{
+	struct btvm_vcpu *vcpu = smp_load_acquire(&vm->vcpu);
+	const struct btvm_slot *slot;
+	btvm_u64 *bitmap;
+	u64 size;
+	int error = 0;
+
+	if (log->slot >= BTVM_MEMORY_SLOTS || log->padding)
+		return -EINVAL;
+	if (!vcpu)
+		return -ENXIO;
+	slot = &vm->slots[log->slot]; /* with a vCPU there, slots do not change */
+	if (!slot->pages_count)
+		return -ENOENT;
+	size = DIV_ROUND_UP(slot->pages_count, 64) * sizeof(u64);
+	bitmap = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!bitmap)
+		return -ENOMEM;
+	if (mutex_trylock(&vcpu->lock)) {
+		btvm_core_take_dirty(vcpu->world.state, slot->guest_physical, bitmap);
+		mutex_unlock(&vcpu->lock);
+		if (copy_to_user((void __user *)log->dirty_bitmap, bitmap, size))
+			error = -EFAULT;
+	} else {
+		error = -EBUSY;
+	}
+	kvfree(bitmap);
+	return error;
+}
+
 static int irq_line(struct btvm_vm *vm, const struct btvm_irq_level *irq)
 {
 	struct btvm_vcpu *vcpu = smp_load_acquire(&vm->vcpu);
@@ -165,6 +196,7 @@ static bool is_vm_request(unsigned int request)
 	case BTVM_IRQ_LINE:
 	case BTVM_SET_CONFIG:
 	case BTVM_MEMORY_WRITTEN:
+	case BTVM_GET_DIRTY_LOG:
 	case BTVM_SET_CLOCK:
 	case BTVM_GET_CLOCK:
 		return true;
@@ -182,6 +214,7 @@ static long vm_ioctl(struct file *file, unsigned int request, unsigned long argu
 		struct btvm_irq_level irq;
 		struct btvm_config config;
 		struct btvm_memory_written range;
+		struct btvm_dirty_log log;
 		struct btvm_clock clock;
 	} in;
 
@@ -201,6 +234,8 @@ static long vm_ioctl(struct file *file, unsigned int request, unsigned long argu
 		return set_config(vm, &in.config);
 	case BTVM_MEMORY_WRITTEN:
 		return memory_written(vm, &in.range);
+	case BTVM_GET_DIRTY_LOG:
+		return get_dirty_log(vm, &in.log);
 	case BTVM_SET_CLOCK:
 		return set_clock(vm, &in.clock);
 	case BTVM_GET_CLOCK:

@@ -35,6 +35,7 @@
 #define BTVM_CAP_VERIFY 4            /* traced code can be single-stepped and checked */
 #define BTVM_CAP_MAX_GUEST_RAM 5     /* in MiB */
 #define BTVM_CAP_EXECUTE_ONLY 6      /* BTVM_CONFIG_EXECUTE_ONLY: the processor has protection keys */
+#define BTVM_CAP_DIRTY_LOG 7         /* BTVM_GET_DIRTY_LOG */
 
 /* ---- VM descriptor ------------------------------------------------------------------------------------------ */
 
@@ -94,6 +95,15 @@ struct btvm_memory_written {
     __u64 size; /* bytes */
 };
 #define BTVM_MEMORY_WRITTEN _IOW(BTVM_IOC, 0x63, struct btvm_memory_written)
+
+/* Which pages of a slot were written since the last call, or since the vCPU was made: by the guest, or as BTVM_MEMORY_WRITTEN
+ * told. The call starts the log anew. */
+struct btvm_dirty_log {
+    __u32 slot;
+    __u32 padding;      /* 0 */
+    __u64 dirty_bitmap; /* user address of one bit a page, the first page in bit 0 of the first __u64; whole __u64s */
+};
+#define BTVM_GET_DIRTY_LOG _IOW(BTVM_IOC, 0x66, struct btvm_dirty_log)
 
 /* Guest time in nanoseconds. It runs with CLOCK_MONOTONIC, divided by the slowdown, from where it was last set; 0 at
  * creation. */

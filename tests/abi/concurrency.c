@@ -57,6 +57,8 @@ static int call(int fd, unsigned long request, const void *argument)
 static void check_busy(struct guest *g, const char *name)
 {
 	struct btvm_memory_written written = { 0, 4096 };
+	uint64_t bitmap[GUEST_RAM / 4096 / 64];
+	struct btvm_dirty_log log = { .dirty_bitmap = (uintptr_t)bitmap };
 	struct btvm_config config = { .breakpoints = 4 };
 	static struct btvm_trace_entry entries[256];
 	struct btvm_trace trace = { .buffer = (uintptr_t)entries, .count = 256 };
@@ -75,7 +77,8 @@ static void check_busy(struct guest *g, const char *name)
 	     call(g->vcpu, BTVM_GET_SREGS, &sregs) == EBUSY && call(g->vcpu, BTVM_SET_SREGS, &sregs) == EBUSY &&
 	     call(g->vcpu, BTVM_GET_STATE, &state) == EBUSY && call(g->vcpu, BTVM_SET_STATE, &state) == EBUSY &&
 	     call(g->vcpu, BTVM_RESET, NULL) == EBUSY && call(g->vcpu, BTVM_SET_A20, (void *)1) == EBUSY &&
-	     call(g->vm, BTVM_SET_CONFIG, &config) == EBUSY && call(g->vm, BTVM_MEMORY_WRITTEN, &written) == EBUSY;
+	     call(g->vm, BTVM_SET_CONFIG, &config) == EBUSY && call(g->vm, BTVM_MEMORY_WRITTEN, &written) == EBUSY &&
+	     call(g->vm, BTVM_GET_DIRTY_LOG, &log) == EBUSY;
 	ktap_result(ok, "%s: whatever would touch its state: EBUSY", name);
 	ktap_result(call(g->vcpu, _IO(BTVM_IOC, 0xfe), NULL) == ENOTTY && call(g->vm, _IO(BTVM_IOC, 0xfe), NULL) == ENOTTY,
 		    "%s: an unknown request is unknown still", name);

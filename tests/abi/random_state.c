@@ -153,7 +153,7 @@ static void check_random_calls(struct guest *g)
 	static uint8_t buffer[sizeof(struct btvm_state) + 64];
 	static const unsigned long requests[] = {
 		BTVM_GET_API_VERSION, BTVM_CHECK_EXTENSION, BTVM_GET_VCPU_MMAP_SIZE, BTVM_CREATE_VCPU,
-		BTVM_SET_USER_MEMORY_REGION, BTVM_IRQ_LINE, BTVM_SET_CONFIG, BTVM_MEMORY_WRITTEN, BTVM_GET_CLOCK,
+		BTVM_SET_USER_MEMORY_REGION, BTVM_IRQ_LINE, BTVM_SET_CONFIG, BTVM_MEMORY_WRITTEN, BTVM_GET_CLOCK, BTVM_GET_DIRTY_LOG,
 		BTVM_SET_CLOCK, BTVM_GET_REGS, BTVM_SET_REGS, BTVM_GET_SREGS, BTVM_SET_SREGS, BTVM_RESET, BTVM_NMI,
 		BTVM_SET_A20, BTVM_GET_STATS, BTVM_GET_TRACE, BTVM_GET_STATE, BTVM_SET_STATE,
 	};
@@ -165,7 +165,7 @@ static void check_random_calls(struct guest *g)
 		const unsigned long argument = random64() & 3 ? (uintptr_t)buffer + (random64() & 63) : random64() & 0xff;
 
 		random_bytes(buffer, sizeof(buffer));
-		if (request == BTVM_GET_TRACE)
+		if (request == BTVM_GET_TRACE || request == BTVM_GET_DIRTY_LOG)
 			memset(buffer, 0, sizeof(buffer)); /* or it would write to random addresses of ours */
 		if (random64() & 1)
 			memset(buffer + (random64() & 511), 0, 512);

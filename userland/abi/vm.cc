@@ -36,6 +36,11 @@ void Vm::memory_written(std::uint64_t guest_physical, std::uint64_t size) {
     call(fd_, BTVM_MEMORY_WRITTEN, "BTVM_MEMORY_WRITTEN", &argument);
 }
 
+void Vm::take_dirty(std::uint32_t slot, std::uint64_t* bitmap) {
+    const btvm_dirty_log argument{slot, 0, reinterpret_cast<std::uintptr_t>(bitmap)};
+    call(fd_, BTVM_GET_DIRTY_LOG, "BTVM_GET_DIRTY_LOG", &argument);
+}
+
 btvm_clock Vm::clock() const {
     btvm_clock clock{};
     call(fd_, BTVM_GET_CLOCK, "BTVM_GET_CLOCK", &clock);

@@ -23,6 +23,9 @@ public:
     void configure(const btvm_config& config);
     void irq_line(std::uint32_t irq, bool level);
     void memory_written(std::uint64_t guest_physical, std::uint64_t size);
+    /// Which pages of a slot were written since the last call: a bit a page, into whole words. The vCPU must
+    /// be there, and at rest.
+    void take_dirty(std::uint32_t slot, std::uint64_t* bitmap);
     [[nodiscard]] btvm_clock clock() const;
     void set_clock(std::uint64_t guest_ns);
 

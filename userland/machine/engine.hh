@@ -93,6 +93,15 @@ public:
     /// Somebody other than the guest's processor has written guest memory.
     virtual void memory_written(std::uint64_t guest_physical, std::uint64_t size) = 0;
 
+    /// Which pages of a memory region (by its number in PhysicalMemory::regions()) were written since the
+    /// last call, by the guest or as memory_written() told: bit n, 64 a word, is page n. The bitmap has
+    /// dirty_words() words. The first call may leave pages out.
+    virtual void take_dirty(std::size_t region, std::span<std::uint64_t> bitmap) = 0;
+    /// Words of a bitmap for a region of so many bytes.
+    [[nodiscard]] static constexpr std::size_t dirty_words(std::uint64_t bytes) {
+        return (bytes / 4096 + 63) / 64;
+    }
+
     /// Guest time; it stands still from freeze_time() to thaw_time(). Frozen at 0 at first.
     [[nodiscard]] virtual GuestTime now() const = 0;
     virtual void freeze_time() = 0;

@@ -9,6 +9,7 @@
 #include <x86intrin.h>
 
 #include "vmm/hypervisor/saved_state.hh"
+#include "vmm/memory/dirty_log.hh"
 
 namespace btvm {
 
@@ -24,6 +25,7 @@ HostedEngine::HostedEngine(PhysicalMemory& memory, const EngineConfig& config)
         slot.size = region.size;
         slot.memory = region.memory;
         slot.read_only = region.read_only;
+        slot.state = page_states_.emplace_back(region.size >> kPageShift).data();
     }
     ports_.pm_timer = &pm_timer_;
     interpreter_.translations = &translations_;
@@ -38,6 +40,21 @@ void HostedEngine::reset() {
     pm_timer_ = {};
     request_.forget();
     owed_ticks_ = 0;
+}
+
+/// Nothing decoded is kept: only the log of written pages wants to know.
+void HostedEngine::memory_written(std::uint64_t guest_physical, std::uint64_t size) {
+    for (u32 i = 0; i < memory_.slot_count; i++) {
+        const MemorySlot& slot = memory_.slots[i];
+        const u64 begin = std::max(guest_physical, slot.first);
+        const u64 end = std::min(guest_physical + size, slot.first + slot.size);
+        for (u64 at = begin & ~kPageMask; at < end; at += kPageSize)
+            slot.state[(at - slot.first) >> kPageShift] |= page_state::kDirty;
+    }
+}
+
+void HostedEngine::take_dirty(std::size_t region, std::span<std::uint64_t> bitmap) {
+    btvm::take_dirty(memory_.slots[region], bitmap.data(), [](u64) {});
 }
 
 void HostedEngine::tick() {

@@ -35,7 +35,8 @@ public:
     [[nodiscard]] bool a20() const override { return !cpu_.a20_mask_off; }
     void set_pm_timer(std::uint16_t port) override { pm_timer_.port = port; }
     void reset() override;
-    void memory_written(std::uint64_t, std::uint64_t) override {} // nothing decoded is kept
+    void memory_written(std::uint64_t guest_physical, std::uint64_t size) override;
+    void take_dirty(std::size_t region, std::span<std::uint64_t> bitmap) override;
     [[nodiscard]] GuestTime now() const override { return clock_.now(); }
     void freeze_time() override { clock_.freeze(); }
     void thaw_time() override { clock_.thaw(); }
@@ -69,6 +70,7 @@ private:
     GuestClock clock_;
     CpuState cpu_{};
     GuestMemory memory_{};
+    std::vector<std::vector<u8>> page_states_; ///< Of each slot.
     Pic pic_{};
     Pit pit_{};
     PmTimer pm_timer_{};

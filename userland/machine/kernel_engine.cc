@@ -162,6 +162,10 @@ void KernelEngine::memory_written(std::uint64_t guest_physical, std::uint64_t si
     vm_.memory_written(guest_physical, size);
 }
 
+void KernelEngine::take_dirty(std::size_t region, std::span<std::uint64_t> bitmap) {
+    vm_.take_dirty(static_cast<std::uint32_t>(region), bitmap.data());
+}
+
 void KernelEngine::freeze_time() { clock_.freeze(); }
 
 void KernelEngine::thaw_time() {

@@ -28,6 +28,7 @@ public:
     void set_pm_timer(std::uint16_t port) override;
     void reset() override;
     void memory_written(std::uint64_t guest_physical, std::uint64_t size) override;
+    void take_dirty(std::size_t region, std::span<std::uint64_t> bitmap) override;
     [[nodiscard]] GuestTime now() const override { return clock_.now(); }
     void freeze_time() override;
     void thaw_time() override;

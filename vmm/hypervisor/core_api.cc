@@ -5,6 +5,7 @@
 #include "vmm/base/platform.hh"
 #include "vmm/hypervisor/host_turn.hh"
 #include "vmm/hypervisor/saved_state.hh"
+#include "vmm/memory/dirty_log.hh"
 #include "vmm/native/native_state.hh"
 #include "vmm/world.hh"
 
@@ -160,6 +161,18 @@ void btvm_core_memory_written(btvm_world* w, btvm_u64 guest_physical, btvm_u64 s
             }
         }
     }
+}
+
+void btvm_core_take_dirty(btvm_world* w, btvm_u64 guest_physical, btvm_u64* bitmap) {
+    World& world = world_of(w);
+    GuestMemory& memory = world.host.memory;
+    const MemorySlot* slot = memory.find(GuestPhysical(guest_physical));
+    if (!slot || slot->first != guest_physical) return;
+    const u64 first = slot->first >> kPageShift;
+    // Without the mark no entry may be writable: the next write must fault.
+    take_dirty(*slot, bitmap, [&world, &memory, first](u64 page) {
+        world.shadow.write_protect(world.host.shadow, memory, first + page);
+    });
 }
 
 void btvm_core_get_regs(const btvm_world* w, btvm_regs* regs) { get_regs(world_of(w).cpu, *regs); }

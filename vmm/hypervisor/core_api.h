@@ -70,6 +70,11 @@ void btvm_core_set_a20(struct btvm_world* world, int enabled);
 /* The first port of the ACPI timer, 0: none. 0, or -1 if there is no room for it. */
 int btvm_core_set_pm_timer(struct btvm_world* world, btvm_u64 port);
 void btvm_core_memory_written(struct btvm_world* world, btvm_u64 guest_physical, btvm_u64 size);
+/*
+ * Which pages of the slot that begins at guest_physical were written since the last call, by the guest or as
+ * btvm_core_memory_written says: bit n of `bitmap`, 64 a word, is page n. Writes to them are noted anew.
+ */
+void btvm_core_take_dirty(struct btvm_world* world, btvm_u64 guest_physical, btvm_u64* bitmap);
 
 void btvm_core_get_regs(const struct btvm_world* world, struct btvm_regs* regs);
 void btvm_core_set_regs(struct btvm_world* world, const struct btvm_regs* regs);

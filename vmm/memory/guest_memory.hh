@@ -12,7 +12,7 @@ inline constexpr u32 kMaxMemorySlots = 16;
 /// What is known of one guest page; bits of PageState bytes.
 namespace page_state {
 inline constexpr u8 kCode = 1u << 0;  ///< Decoded code: a write must drop what was decoded.
-inline constexpr u8 kDirty = 1u << 1; ///< Written since the last checkpoint.
+inline constexpr u8 kDirty = 1u << 1; ///< Written since take_dirty() (vmm/memory/dirty_log.hh).
 inline constexpr u8 kTable = 1u << 2; ///< In use as a guest page table: a write must mark the shadow entries.
 inline constexpr u8 kWatchedHit =
     1u << 3; ///< A kCode or kTable page was written since its owner last looked.
