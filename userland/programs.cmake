@@ -13,7 +13,7 @@ add_library(btvm-state-files STATIC ${BTVM_STATE_SOURCES})
 target_link_libraries(btvm-state-files PUBLIC btvm-devices PRIVATE PkgConfig::ZSTD)
 
 set(BTVM_VERSION 0.1)
-file(GLOB BTVM_MACHINE_SOURCES CONFIGURE_DEPENDS abi/*.cc machine/*.cc)
+file(GLOB BTVM_MACHINE_SOURCES CONFIGURE_DEPENDS abi/*.cc checkpoint/*.cc machine/*.cc)
 add_library(btvm-machine STATIC ${BTVM_MACHINE_SOURCES})
 target_compile_definitions(btvm-machine PRIVATE BTVM_VERSION="${BTVM_VERSION}")
 target_link_libraries(btvm-machine PUBLIC btvm-state-files btvm-devices btvm-vmm nlohmann_json::nlohmann_json Threads::Threads)

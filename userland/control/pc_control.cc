@@ -82,8 +82,15 @@ ordered_json PcControl::execute(const std::string& command, const json& request)
         if (command == "floppy") return floppy(request), none;
         if (command == "cdrom") return cdrom(request), none;
         if (command == "save") return save(request);
+        if (command == "checkpoint") return checkpoint(request);
+        if (command == "rewind") return rewind(request);
+        if (command == "tree") return tree();
+        if (command == "delete") return pc_.delete_checkpoint(text_member(request, "name")), none;
+        if (command == "rename")
+            return pc_.rename_checkpoint(text_member(request, "name"), text_member(request, "to")), none;
+        if (command == "commit") return commit();
         if (command == "power-button") return pc_.press_power_button(), none;
-        if (command == "quit") return quit_(), none;
+        if (command == "quit") return quit_(!request.value("discard", false)), none;
     } catch (const std::invalid_argument& error) {
         throw RequestError("bad-request", error.what());
     } catch (const MachineStopped& error) {
@@ -192,6 +199,54 @@ ordered_json PcControl::save(const json& request) {
             {"guest_seconds", std::chrono::duration<double>(report.guest_time).count()},
             {"pause_seconds", std::chrono::duration<double>(report.pause).count()},
             {"written_images", report.written_images}};
+}
+
+namespace {
+
+ordered_json report_json(const CheckpointReport& report) {
+    return {{"name", report.name},
+            {"guest_seconds", std::chrono::duration<double>(report.guest_time).count()},
+            {"pause_seconds", std::chrono::duration<double>(report.pause).count()},
+            {"pages", report.pages}};
+}
+
+} // namespace
+
+ordered_json PcControl::checkpoint(const json& request) {
+    const CheckpointReport report = pc_.checkpoint(request.value("name", ""), request.value("verify", false));
+    ordered_json out = report_json(report);
+    out["bytes"] = report.bytes;
+    return out;
+}
+
+ordered_json PcControl::rewind(const json& request) {
+    return report_json(pc_.rewind(request.value("name", "")));
+}
+
+ordered_json PcControl::tree() {
+    const CheckpointList list = pc_.checkpoints();
+    ordered_json lines = ordered_json::array();
+    for (const CheckpointList::Line& line : list.lines) {
+        const CheckpointNode& node = line.node;
+        lines.push_back({{"name", node.name},
+                         {"parent", line.parent.empty() ? ordered_json() : ordered_json(line.parent)},
+                         {"present", line.present},
+                         {"by_clock", node.ring != 0},
+                         {"guest_seconds", std::chrono::duration<double>(node.guest_time).count()},
+                         {"taken_at", node.taken_at},
+                         {"pages", node.changed_pages},
+                         {"bytes", node.changed_bytes},
+                         {"graph", line.graph},
+                         {"screen", node.screen}});
+    }
+    return {{"checkpoints", std::move(lines)}, {"stored_bytes", list.stored_bytes}};
+}
+
+ordered_json PcControl::commit() {
+    ordered_json images = ordered_json::array();
+    for (const CommittedImage& image : pc_.commit())
+        images.push_back({{"path", image.path}, {"bytes", image.bytes}});
+    return {{"images", std::move(images)}};
 }
 
 void PcControl::type(const json& request) { pc_.type(text_member(request, "text")); }

@@ -10,8 +10,9 @@ namespace btvm {
 
 class PcControl final : public ControlTarget {
 public:
-    /// `quit` is called when a client asks for the end.
-    PcControl(Pc& pc, std::function<void()> quit) : pc_(pc), quit_(std::move(quit)) {}
+    /// `quit` is called when a client asks for the end; false: what the guest has written since the first
+    /// checkpoint shall not go into the images.
+    PcControl(Pc& pc, std::function<void(bool keep)> quit) : pc_(pc), quit_(std::move(quit)) {}
 
     nlohmann::ordered_json execute(const std::string& command, const nlohmann::json& request) override;
     std::string screen_text() override;
@@ -25,10 +26,14 @@ private:
     void floppy(const nlohmann::json& request);
     void cdrom(const nlohmann::json& request);
     nlohmann::ordered_json save(const nlohmann::json& request);
+    nlohmann::ordered_json checkpoint(const nlohmann::json& request);
+    nlohmann::ordered_json rewind(const nlohmann::json& request);
+    nlohmann::ordered_json tree();
+    nlohmann::ordered_json commit();
     void type(const nlohmann::json& request);
 
     Pc& pc_;
-    std::function<void()> quit_;
+    std::function<void(bool keep)> quit_;
     std::string last_screen_; ///< For waits that are checked after the machine has stopped.
 };
 

@@ -216,7 +216,7 @@ void AtaDisk::flush() {
     if (!flushing_.valid())
         flushing_ = std::async(std::launch::async, [image = image_.get()] {
             try {
-                image->flush();
+                image->flush_file();
             } catch (const DiskError& error) {
                 return std::string(error.what());
             }

@@ -41,16 +41,16 @@ constexpr std::uint32_t kMaxLoad = kMaxLimit / kCdSectorSize;
 
 } // namespace
 
-AtapiCdrom::AtapiCdrom(AtaBus& bus, std::unique_ptr<DiskImage> image, unsigned number)
+AtapiCdrom::AtapiCdrom(AtaBus& bus, std::shared_ptr<DiskImage> image, unsigned number)
     : AtaDevice(bus), image_(std::move(image)), number_(number) {
     buffer_.resize(kMaxLimit);
 }
 
-std::unique_ptr<DiskImage> AtapiCdrom::open(const std::string& path) {
+std::shared_ptr<DiskImage> AtapiCdrom::open(const std::string& path) {
     return DiskImage::open(path, {.read_only = true, .sector_size = kCdSectorSize});
 }
 
-void AtapiCdrom::change(std::unique_ptr<DiskImage> image) {
+void AtapiCdrom::change(std::shared_ptr<DiskImage> image) {
     image_ = std::move(image);
     tray_open_ = false;
     eject_requested_ = false;

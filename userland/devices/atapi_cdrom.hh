@@ -15,18 +15,21 @@ inline constexpr std::size_t kCdSectorSize = 2048;
 class AtapiCdrom final : public AtaDevice {
 public:
     /// `image` may be null: an empty drive. `number` is 0 to 3, as with disks.
-    AtapiCdrom(AtaBus& bus, std::unique_ptr<DiskImage> image, unsigned number);
+    AtapiCdrom(AtaBus& bus, std::shared_ptr<DiskImage> image, unsigned number);
 
     [[nodiscard]] Kind kind() const override { return Kind::CdRom; }
     void describe(StateArchive& archive) override;
 
     /// Opens an image as a CD-ROM. Throws DiskError.
-    [[nodiscard]] static std::unique_ptr<DiskImage> open(const std::string& path);
+    [[nodiscard]] static std::shared_ptr<DiskImage> open(const std::string& path);
     [[nodiscard]] const DiskImage* medium() const { return image_.get(); }
     /// The guest has locked the tray.
     [[nodiscard]] bool locked() const { return locked_; }
     /// Somebody presses the eject button or puts another disc in (null: none). The guest is told.
-    void change(std::unique_ptr<DiskImage> image);
+    void change(std::shared_ptr<DiskImage> image);
+    /// For going back to an earlier state, which is loaded next: changes the disc and nothing else.
+    void put_medium(std::shared_ptr<DiskImage> image) { image_ = std::move(image); }
+    [[nodiscard]] std::shared_ptr<DiskImage> share_medium() const { return image_; }
     /// Somebody presses the button of a locked drive: the guest is asked.
     void request_eject() { eject_requested_ = true; }
     [[nodiscard]] std::uint64_t sectors_read() const { return sectors_read_; }
@@ -83,7 +86,7 @@ private:
     void mechanism_status();
     void read_cd();
 
-    std::unique_ptr<DiskImage> image_;
+    std::shared_ptr<DiskImage> image_;
     unsigned number_;
     std::array<std::uint8_t, kPacketSize> packet_{};
     bool packet_expected_{};     ///< The block that the guest writes is a packet.

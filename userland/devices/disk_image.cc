@@ -40,8 +40,8 @@ void DiskImage::read(std::uint64_t sector, std::span<std::uint8_t> out) const {
         const std::uint64_t within = at % kBlock;
         const std::span<std::uint8_t> part =
             out.first(std::min<std::size_t>(out.size(), static_cast<std::size_t>(kBlock - within)));
-        if (const auto kept = overlay_.find(at / kBlock); kept != overlay_.end())
-            std::memcpy(part.data(), kept->second->data() + within, part.size());
+        if (const Block* const kept = overlay_.find(at / kBlock))
+            std::memcpy(part.data(), kept->bytes.data() + within, part.size());
         else
             file_.read(at, part);
         at += part.size();
@@ -50,27 +50,37 @@ void DiskImage::read(std::uint64_t sector, std::span<std::uint8_t> out) const {
 }
 
 DiskImage::Block& DiskImage::block_to_write(std::uint64_t number) {
-    if (const auto kept = overlay_.find(number); kept != overlay_.end()) return *kept->second;
+    if (overlay_.find(number)) return overlay_.own(number);
     if (overlay_bytes() + kBlock > options_.overlay_limit)
-        throw DiskError(path() + ": the snapshot's writes fill the " +
-                        std::to_string(options_.overlay_limit >> 20) + " MiB there are for them");
-    auto block = std::make_unique<Block>();
-    file_.read(number * kBlock, *block); // the file may end within: zeros then
-    return *overlay_.emplace(number, std::move(block)).first->second;
+        throw DiskError(path() + ": the guest's writes fill the " +
+                        std::to_string(options_.overlay_limit >> 20) + " MiB there are for them" +
+                        (options_.snapshot ? "" : "; btvm-ctl commit puts them into the image"));
+    const auto block = make_ref<Block>();
+    file_.read(number * kBlock, block->bytes); // the file may end within: zeros then
+    overlay_.set(number, block);
+    return *block;
+}
+
+void DiskImage::begin_layer() {
+    if (!writes_file()) return;
+    flush();
+    layered_ = true;
+}
+
+void DiskImage::write_file(std::uint64_t at, std::span<const std::uint8_t> in) {
+    file_writes_++;
+    file_.write(at, in);
 }
 
 void DiskImage::write(std::uint64_t sector, std::span<const std::uint8_t> in) {
     check_range(sector, in.size());
     if (options_.read_only) throw DiskError(path() + ": is read-only");
     std::uint64_t at = sector * options_.sector_size;
-    if (!options_.snapshot) {
-        file_writes_++;
-        return file_.write(at, in);
-    }
+    if (!keeps_writes()) return write_file(at, in);
     while (!in.empty()) {
         const std::uint64_t within = at % kBlock;
         const std::size_t part = std::min<std::size_t>(in.size(), static_cast<std::size_t>(kBlock - within));
-        std::memcpy(block_to_write(at / kBlock).data() + within, in.data(), part);
+        std::memcpy(block_to_write(at / kBlock).bytes.data() + within, in.data(), part);
         at += part;
         in = in.subspan(part);
     }
@@ -95,21 +105,12 @@ struct SavedBlock {
 
 void DiskImage::for_each_change(
     const std::function<void(std::uint64_t, std::span<const std::uint8_t>)>& change) const {
-    std::vector<std::uint64_t> places;
-    places.reserve(overlay_.size());
-    for (const auto& [place, data] : overlay_)
-        places.push_back(place);
-    std::sort(places.begin(), places.end());
-    for (const std::uint64_t place : places)
-        change(place, *overlay_.at(place));
+    overlay_.for_each([&](std::uint64_t place, const Block& block) { change(place, block.bytes); });
 }
 
 void DiskImage::set_change(std::uint64_t place, std::span<const std::uint8_t> unit) {
-    if (place >= (file_.size() + kBlock - 1) / kBlock || unit.size() != kBlock)
-        throw DiskError(path() + ": a change beyond the end");
-    auto block = std::make_unique<Block>();
-    std::copy(unit.begin(), unit.end(), block->begin());
-    overlay_[place] = std::move(block);
+    if (place >= units() || unit.size() != kBlock) throw DiskError(path() + ": a change beyond the end");
+    overlay_.set(place, make_ref<Block>(unit));
 }
 
 void DiskImage::describe(StateArchive& a) {
@@ -123,19 +124,17 @@ void DiskImage::describe(StateArchive& a) {
 
     std::vector<SavedBlock> blocks;
     if (!a.loading()) {
-        for (const auto& [place, data] : overlay_)
-            blocks.push_back({place, *data});
-        // In one order, so that equal states are equal bytes.
-        std::sort(blocks.begin(), blocks.end(),
-                  [](const SavedBlock& x, const SavedBlock& y) { return x.place < y.place; });
+        overlay_.for_each([&](std::uint64_t place, const Block& block) {
+            blocks.push_back({place, block.bytes});
+        });
     }
     a.field("overlay", blocks, {.present = is_snapshot, .max_count = options_.overlay_limit / kBlock});
     for (const SavedBlock& b : blocks)
-        a.check(b.place < (file_.size() + kBlock - 1) / kBlock, "overlay: a block beyond the end");
+        a.check(b.place < units(), "overlay: a block beyond the end");
     if (!a.loading()) return;
-    overlay_.clear();
+    clear_changes();
     for (const SavedBlock& b : blocks)
-        overlay_.emplace(b.place, std::make_unique<Block>(b.data));
+        overlay_.set(b.place, make_ref<Block>(b.data));
 }
 
 } // namespace btvm

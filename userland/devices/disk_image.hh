@@ -1,14 +1,15 @@
 // A disk's medium: a raw image, sector after sector. Writes go to the file as they come, so that a btvm-run
 // that is killed loses nothing the host has taken; flush() brings them to the host's disk. As a snapshot the
-// file stays as it is and writes are kept in memory, up to a limit.
+// file stays as it is and writes are kept in memory, up to a limit. So it is once a layer has begun, for
+// checkpoints, until commit() writes them to the file.
 #pragma once
 
 #include <array>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <unordered_map>
 
+#include "userland/checkpoint/medium_changes.hh"
 #include "userland/devices/disk_image_file.hh"
 
 namespace btvm {
@@ -45,8 +46,15 @@ public:
     [[nodiscard]] bool read_only() const { return options_.read_only; }
     [[nodiscard]] bool snapshot() const { return options_.snapshot; }
     /// Writes go to the file, so that flush() has something to do.
-    [[nodiscard]] bool writes_file() const { return !options_.read_only && !options_.snapshot; }
-    /// Snapshot: bytes of memory that writes take.
+    [[nodiscard]] bool writes_file() const { return !options_.read_only && !keeps_writes(); }
+    /// Writes are kept in memory: a snapshot, or a layer has begun.
+    [[nodiscard]] bool keeps_writes() const { return options_.snapshot || layered_; }
+    /// Writes that are kept can be put into the file.
+    [[nodiscard]] bool can_commit() const { return layered_; }
+    /// From now on writes are kept in memory, unless they can be none. What was written before is brought to
+    /// the host's disk. Throws DiskError.
+    void begin_layer();
+    /// Bytes of memory that writes take.
     [[nodiscard]] std::uint64_t overlay_bytes() const { return overlay_.size() * kBlock; }
 
     /// Whole sectors. Throw DiskError if the host fails or they are not all on the disk; write() also on a
@@ -61,13 +69,20 @@ public:
     /// writes.
     void describe(StateArchive& archive);
 
-    /// Snapshot: what differs from the file, in units of kChangeUnit bytes, in order of place.
+    /// Writes that are kept: what differs from the file, in units of kChangeUnit bytes, in order of place.
     void
     for_each_change(const std::function<void(std::uint64_t, std::span<const std::uint8_t>)>& change) const;
-    void clear_changes() { overlay_.clear(); }
+    void clear_changes() { overlay_ = Changes(units()); }
     /// Makes a unit differ from the file, whatever the limit. Throws DiskError if it is beyond the end.
     void set_change(std::uint64_t place, std::span<const std::uint8_t> unit);
     static constexpr std::size_t kChangeUnit = 4096;
+    /// All of them, shared with whoever keeps the map.
+    using Changes = MediumChanges<kChangeUnit>;
+    [[nodiscard]] const Changes& changes() const { return overlay_; }
+    void set_changes(const Changes& changes) { overlay_ = changes; }
+    /// Writes a part of a unit to the file. Throws DiskError.
+    void write_file(std::uint64_t at, std::span<const std::uint8_t> in);
+    void flush_file() const { file_.flush(); }
 
     /// The file itself, without a snapshot's writes.
     void read_file(std::uint64_t at, std::span<std::uint8_t> out) const { file_.read(at, out); }
@@ -77,19 +92,21 @@ public:
 
 private:
     static constexpr std::uint64_t kBlock = kChangeUnit; ///< What a snapshot keeps at once.
-    using Block = std::array<std::uint8_t, kBlock>;
+    using Block = Changes::Unit;
 
     template <class... FileArguments>
     explicit DiskImage(const Options& options, FileArguments&&... file)
-        : options_(options), file_(std::forward<FileArguments>(file)...) {}
+        : options_(options), file_(std::forward<FileArguments>(file)...), overlay_(units()) {}
+    [[nodiscard]] std::uint64_t units() const { return (file_.size() + kBlock - 1) / kBlock; }
     void check_size() const;
     void check_range(std::uint64_t sector, std::size_t bytes) const;
     [[nodiscard]] Block& block_to_write(std::uint64_t number);
 
     Options options_;
     DiskImageFile file_;
+    bool layered_{};
     std::uint64_t file_writes_{};
-    std::unordered_map<std::uint64_t, std::unique_ptr<Block>> overlay_; ///< By place, in blocks.
+    Changes overlay_; ///< By place, in blocks.
 };
 
 } // namespace btvm

@@ -219,7 +219,7 @@ void Fdc::set_drive_type(unsigned n, FloppyDriveType type) {
     if (const auto out = drives_.at(n).set_type(type)) say(out->path() + ": does not fit the new drive");
 }
 
-void Fdc::insert(unsigned n, std::unique_ptr<FloppyImage> image) {
+void Fdc::insert(unsigned n, std::shared_ptr<FloppyImage> image) {
     FloppyDrive& d = drives_.at(n);
     if (d.medium()) throw FloppyError("there is already a medium in drive " + std::to_string(n));
     if (!d.exists()) d.set_type(drive_type_for(image->geometry()));
@@ -230,7 +230,7 @@ void Fdc::insert(unsigned n, std::unique_ptr<FloppyImage> image) {
     resume_transfer();
 }
 
-std::unique_ptr<FloppyImage> Fdc::eject(unsigned n) {
+std::shared_ptr<FloppyImage> Fdc::eject(unsigned n) {
     auto image = drives_.at(n).eject();
     if (!image) return image;
     try {

@@ -42,14 +42,22 @@ public:
     void set_drive_type(unsigned drive, FloppyDriveType type);
     /// Puts a medium in. A drive without a type becomes one that takes it. Throws FloppyError if the medium
     /// does not fit the drive, or one is in it.
-    void insert(unsigned drive, std::unique_ptr<FloppyImage> image);
+    void insert(unsigned drive, std::shared_ptr<FloppyImage> image);
     /// Takes the medium out, flushed to the host's disk; null if there is none. A host error on the way is
     /// reported to the message handler. A transfer in progress hangs, as when a hand does it.
-    std::unique_ptr<FloppyImage> eject(unsigned drive);
+    std::shared_ptr<FloppyImage> eject(unsigned drive);
     /// Flushes both media. Errors go to the message handler.
     void flush();
     [[nodiscard]] const FloppyImage* medium(unsigned drive) const { return drives_.at(drive).medium(); }
     [[nodiscard]] FloppyImage* medium(unsigned drive) { return drives_.at(drive).medium(); }
+    /// For going back to an earlier state, which is loaded next: changes the medium, or takes it out, and
+    /// nothing else.
+    void put_medium(unsigned drive, std::shared_ptr<FloppyImage> image) {
+        drives_.at(drive).put(std::move(image));
+    }
+    [[nodiscard]] std::shared_ptr<FloppyImage> share_medium(unsigned drive) const {
+        return drives_.at(drive).share();
+    }
 
     struct Activity {
         bool motor;          ///< Is on.

@@ -42,19 +42,19 @@ bool FloppyDrive::takes(const FloppyGeometry& geometry) const {
     return false;
 }
 
-std::unique_ptr<FloppyImage> FloppyDrive::set_type(FloppyDriveType type) {
+std::shared_ptr<FloppyImage> FloppyDrive::set_type(FloppyDriveType type) {
     type_ = type;
     cylinder_ = static_cast<std::uint8_t>(std::min<unsigned>(cylinder_, last_cylinder()));
     if (medium_ && !takes(medium_->geometry())) return eject();
     return nullptr;
 }
 
-void FloppyDrive::insert(std::unique_ptr<FloppyImage> image) {
+void FloppyDrive::insert(std::shared_ptr<FloppyImage> image) {
     medium_ = std::move(image);
     changed_ = true;
 }
 
-std::unique_ptr<FloppyImage> FloppyDrive::eject() {
+std::shared_ptr<FloppyImage> FloppyDrive::eject() {
     changed_ = true;
     return std::move(medium_);
 }

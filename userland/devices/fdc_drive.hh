@@ -30,14 +30,17 @@ public:
     [[nodiscard]] FloppyDriveType type() const { return type_; }
     [[nodiscard]] bool exists() const { return type_ != FloppyDriveType::None; }
     /// Also pulls out a medium the new drive would not take; it is returned.
-    std::unique_ptr<FloppyImage> set_type(FloppyDriveType type);
+    std::shared_ptr<FloppyImage> set_type(FloppyDriveType type);
 
     [[nodiscard]] FloppyImage* medium() const { return medium_.get(); }
     /// Whether such a medium can be put in and read.
     [[nodiscard]] bool takes(const FloppyGeometry& geometry) const;
     /// Puts a medium in; sets the disk change line. The drive must take it and be empty.
-    void insert(std::unique_ptr<FloppyImage> image);
-    std::unique_ptr<FloppyImage> eject();
+    void insert(std::shared_ptr<FloppyImage> image);
+    std::shared_ptr<FloppyImage> eject();
+    /// Changes the medium without the drive's noticing.
+    void put(std::shared_ptr<FloppyImage> image) { medium_ = std::move(image); }
+    [[nodiscard]] std::shared_ptr<FloppyImage> share() const { return medium_; }
 
     /// Steps the head towards `cylinder` as far as the drive goes. A step with a medium in clears the change
     /// line.
@@ -63,7 +66,7 @@ private:
     [[nodiscard]] bool double_step() const;
 
     FloppyDriveType type_{FloppyDriveType::None};
-    std::unique_ptr<FloppyImage> medium_;
+    std::shared_ptr<FloppyImage> medium_;
     std::uint8_t cylinder_{};
     bool changed_{true};
 };

@@ -120,7 +120,7 @@ std::unique_ptr<FloppyImage> FloppyImage::open(const std::string& path, Options 
 FloppyImage::FloppyImage(std::string path, Options options, int fd, const FloppyGeometry& geometry,
                          bool write_protected)
     : path_(std::move(path)), options_(options), fd_(fd), geometry_(geometry),
-      write_protected_(write_protected) {}
+      write_protected_(write_protected), overlay_(geometry.total_sectors()) {}
 
 FloppyImage::~FloppyImage() {
     if (unflushed_) (void)::fdatasync(fd_);
@@ -135,8 +135,8 @@ std::optional<std::uint32_t> FloppyImage::locate(unsigned cylinder, unsigned hea
 
 void FloppyImage::read(std::uint32_t place, Sector& out) const {
     if (place >= geometry_.total_sectors()) fail(path_, "read beyond the end");
-    if (const auto kept = overlay_.find(place); kept != overlay_.end()) {
-        out = kept->second;
+    if (const Changes::Unit* const kept = overlay_.find(place)) {
+        out = kept->bytes;
         return;
     }
     read_file(std::uint64_t{place} * kFloppySectorSize, out);
@@ -159,11 +159,20 @@ void FloppyImage::read_file(std::uint64_t at, std::span<std::uint8_t> out) const
 void FloppyImage::write(std::uint32_t place, const Sector& in) {
     if (place >= geometry_.total_sectors()) fail(path_, "write beyond the end");
     if (write_protected_) fail(path_, "is write-protected");
-    if (options_.snapshot) {
-        overlay_[place] = in;
-        return;
-    }
-    const auto start = static_cast<off_t>(place) * static_cast<off_t>(kFloppySectorSize);
+    if (keeps_writes())
+        overlay_.set(place, make_ref<Changes::Unit>(in));
+    else
+        write_file(std::uint64_t{place} * kFloppySectorSize, in);
+}
+
+void FloppyImage::begin_layer() {
+    if (write_protected_ || keeps_writes()) return;
+    flush();
+    layered_ = true;
+}
+
+void FloppyImage::write_file(std::uint64_t at, std::span<const std::uint8_t> in) {
+    const auto start = static_cast<off_t>(at);
     std::size_t done = 0;
     unflushed_ = true;
     file_writes_++;
@@ -199,14 +208,13 @@ struct SavedSector {
 
 void FloppyImage::for_each_change(
     const std::function<void(std::uint64_t, std::span<const std::uint8_t>)>& change) const {
-    for (const auto& [place, data] : overlay_)
-        change(place, data);
+    overlay_.for_each([&](std::uint64_t place, const Changes::Unit& unit) { change(place, unit.bytes); });
 }
 
 void FloppyImage::set_change(std::uint64_t place, std::span<const std::uint8_t> sector) {
     if (place >= geometry_.total_sectors() || sector.size() != kFloppySectorSize)
         fail(path_, "a change beyond the end");
-    std::copy(sector.begin(), sector.end(), overlay_[static_cast<std::uint32_t>(place)].begin());
+    overlay_.set(place, make_ref<Changes::Unit>(sector));
 }
 
 void FloppyImage::describe(StateArchive& a) {
@@ -223,8 +231,9 @@ void FloppyImage::describe(StateArchive& a) {
     std::vector<SavedSector> sectors;
     std::vector<std::uint32_t> deleted;
     if (!a.loading()) {
-        for (const auto& [place, data] : overlay_)
-            sectors.push_back({place, data});
+        overlay_.for_each([&](std::uint64_t place, const Changes::Unit& unit) {
+            sectors.push_back({static_cast<std::uint32_t>(place), unit.bytes});
+        });
         deleted.assign(deleted_.begin(), deleted_.end());
     }
     const std::uint32_t total = geometry_.total_sectors();
@@ -234,9 +243,9 @@ void FloppyImage::describe(StateArchive& a) {
         a.check(s.place < total, "overlay: a sector beyond the medium");
     if (!a.loading()) return;
     if (a.media_inside()) {
-        overlay_.clear();
+        clear_changes();
         for (const SavedSector& s : sectors)
-            overlay_[s.place] = s.data;
+            overlay_.set(s.place, make_ref<Changes::Unit>(s.data));
     }
     deleted_ = {deleted.begin(), deleted.end()};
 }

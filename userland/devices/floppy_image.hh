@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,6 +11,8 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "userland/checkpoint/medium_changes.hh"
 
 namespace btvm {
 
@@ -78,6 +79,14 @@ public:
     [[nodiscard]] const FloppyGeometry& geometry() const { return geometry_; }
     [[nodiscard]] bool write_protected() const { return write_protected_; }
     [[nodiscard]] bool snapshot() const { return options_.snapshot; }
+    /// As it was asked for; see write_protected().
+    [[nodiscard]] bool read_only() const { return options_.read_only; }
+    /// Writes are kept in memory: a snapshot, or a layer has begun.
+    [[nodiscard]] bool keeps_writes() const { return options_.snapshot || layered_; }
+    /// Writes that are kept can be put into the file.
+    [[nodiscard]] bool can_commit() const { return layered_; }
+    /// From now on writes are kept in memory, unless there can be none. Throws FloppyError.
+    void begin_layer();
 
     /// The sector's place in the file, counted from 0, or nothing if the medium has no such sector. `sector`
     /// counts from 1, as on the medium.
@@ -106,13 +115,20 @@ public:
     /// marks.
     void describe(StateArchive& archive);
 
-    /// Snapshot: the sectors that differ from the file, in order of place.
+    /// Writes that are kept: the sectors that differ from the file, in order of place.
     void
     for_each_change(const std::function<void(std::uint64_t, std::span<const std::uint8_t>)>& change) const;
-    void clear_changes() { overlay_.clear(); }
+    void clear_changes() { overlay_ = Changes(geometry_.total_sectors()); }
     /// Makes a sector differ from the file. Throws FloppyError if the medium has no such place.
     void set_change(std::uint64_t place, std::span<const std::uint8_t> sector);
     static constexpr std::size_t kChangeUnit = kFloppySectorSize;
+    /// All of them, shared with whoever keeps the map.
+    using Changes = MediumChanges<kChangeUnit>;
+    [[nodiscard]] const Changes& changes() const { return overlay_; }
+    void set_changes(const Changes& changes) { overlay_ = changes; }
+    /// Writes whole sectors to the file. Throws FloppyError.
+    void write_file(std::uint64_t at, std::span<const std::uint8_t> in);
+    void flush_file() { flush(); }
 
     /// The file itself, without a snapshot's writes.
     void read_file(std::uint64_t at, std::span<std::uint8_t> out) const;
@@ -129,9 +145,10 @@ private:
     int fd_;
     FloppyGeometry geometry_;
     bool write_protected_;
+    bool layered_ = false;
     bool unflushed_ = false;
     std::uint64_t file_writes_ = 0;
-    std::map<std::uint32_t, Sector> overlay_; ///< Snapshot: sectors written so far.
+    Changes overlay_; ///< Sectors that are kept.
     std::set<std::uint32_t> deleted_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "userland/frontend/curses.hh"
 #include "userland/frontend/status_line.hh"
+#include "userland/frontend/timeline.hh"
 #include "userland/machine/statistics.hh"
 
 namespace btvm {
@@ -128,12 +129,61 @@ void Frontend::attempt(const std::function<void()>& action) {
 
 void Frontend::choose_floppy(unsigned drive) {
     const std::string title = std::string("Floppy image for drive ") + static_cast<char>('A' + drive);
-    next_overlay_ = std::make_unique<PathPrompt>(title, [this, drive](const std::string& path) {
-        attempt([&] {
-            pc_.insert_floppy(drive, {path, false, false});
-            show("drive " + std::string(1, static_cast<char>('A' + drive)) + ": " + path);
+    next_overlay_ =
+        std::make_unique<Prompt>(title, Prompt::Wants::Path, [this, drive](const std::string& path) {
+            attempt([&] {
+                pc_.insert_floppy(drive, {path, false, false});
+                show("drive " + std::string(1, static_cast<char>('A' + drive)) + ": " + path);
+            });
         });
-    });
+}
+
+void Frontend::take_checkpoint() {
+    const CheckpointReport report = pc_.checkpoint({});
+    show("checkpoint " + report.name + ": " + size_text(report.bytes));
+}
+
+void Frontend::go_back(const std::string& name) {
+    const CheckpointReport report = pc_.rewind(name);
+    show("back at " + report.name + ", " + time_text(report.guest_time));
+}
+
+void Frontend::open_timeline() {
+    Timeline::Actions actions;
+    actions.list = [this] {
+        CheckpointList list;
+        attempt([&] { list = pc_.checkpoints(); });
+        return list;
+    };
+    actions.take = [this] { attempt([this] { take_checkpoint(); }); };
+    actions.go_back = [this](const std::string& name) { attempt([&] { go_back(name); }); };
+    actions.remove = [this](const std::string& name) { attempt([&] { pc_.delete_checkpoint(name); }); };
+    actions.rename = [this](const std::string& name) {
+        next_overlay_ = std::make_unique<Prompt>(
+            "New name of checkpoint " + name, Prompt::Wants::Text,
+            [this, name](const std::string& to) { attempt([&] { pc_.rename_checkpoint(name, to); }); });
+    };
+    next_overlay_ = std::make_unique<Timeline>(std::move(actions));
+}
+
+/// Asks what is to become of writes that checkpoints keep from the images, if there are any.
+void Frontend::quit() {
+    std::uint64_t kept = 0;
+    for (const DriveStatus& drive : status_.drives)
+        if (!drive.snapshot) kept += drive.overlay_bytes;
+    for (const FloppyStatus& floppy : status_.floppies)
+        if (!floppy.snapshot) kept += floppy.overlay_bytes;
+    if (!kept) {
+        done_ = true;
+        return;
+    }
+    std::vector<Menu::Item> items;
+    items.push_back({'y', "Yes: write it to the images", [this] { done_ = true; }});
+    items.push_back(
+        {'n', "No: the images stay as at the first checkpoint", [this] { done_ = discards_ = true; }});
+    items.push_back({'c', "Cancel: don't quit", [] {}});
+    next_overlay_ =
+        std::make_unique<Menu>("Keep the " + size_text(kept) + " the guest has written?", std::move(items));
 }
 
 void Frontend::open_menu() {
@@ -161,6 +211,9 @@ void Frontend::open_menu() {
             add_attempt(drive ? 'f' : 'e', std::string("Eject floppy ") + name,
                         [this, drive] { pc_.eject_floppy(drive); });
     }
+    add_attempt('x', "Take a checkpoint", [this] { take_checkpoint(); });
+    add_attempt('z', "Go back to the last checkpoint", [this] { go_back({}); });
+    add('t', "Timeline of checkpoints", [this] { open_timeline(); });
     add_attempt('r', "Reset", [this] { pc_.reset(); });
     add('s', "Statistics", [this] {
         next_overlay_ = std::make_unique<TextPage>("Statistics", [this] {
@@ -169,7 +222,7 @@ void Frontend::open_menu() {
             return text;
         });
     });
-    add('q', "Quit", [this] { done_ = true; });
+    add('q', "Quit", [this] { quit(); });
     overlay_ = std::make_unique<Menu>("btvm", std::move(items));
 }
 

@@ -37,6 +37,9 @@ public:
     /// at.
     void run();
 
+    /// The user does not want the guest's writes since the first checkpoint in the images.
+    [[nodiscard]] bool discards() const { return discards_; }
+
 private:
     using Clock = std::chrono::steady_clock;
 
@@ -48,6 +51,10 @@ private:
     void open_menu();
     void attempt(const std::function<void()>& action);
     void choose_floppy(unsigned drive);
+    void take_checkpoint();
+    void go_back(const std::string& name);
+    void open_timeline();
+    void quit();
     void show(std::string message);
     [[nodiscard]] std::string escape_name() const { return std::string("Ctrl-") + config_.escape_key; }
     [[nodiscard]] unsigned escape_code() const { return static_cast<unsigned>(config_.escape_key) & 0x1f; }
@@ -63,7 +70,7 @@ private:
     PcStatus status_;
     std::string message_; ///< In the status line until message_until_.
     Clock::time_point message_until_{};
-    bool done_{};
+    bool done_{}, discards_{};
 };
 
 } // namespace btvm

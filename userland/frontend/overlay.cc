@@ -6,59 +6,9 @@
 #include <sstream>
 
 #include "userland/devices/codepage437.hh"
-#include "userland/frontend/curses.hh"
+#include "userland/frontend/overlay_box.hh"
 
 namespace btvm {
-
-namespace {
-
-constexpr unsigned kEscape = 0x1b;
-constexpr unsigned kEnter = '\r';
-
-/// A framed box in the middle, in reverse video so that it stands out without a colour of its own.
-struct Box {
-    int y, x, height, width; ///< The inside.
-
-    Box(const std::string& title, int rows, int columns, int wanted_height, int wanted_width) {
-        height = std::max(1, std::min(wanted_height, rows - 2));
-        width =
-            std::max(1, std::min(std::max(wanted_width, static_cast<int>(title.size()) + 2), columns - 4));
-        y = std::max(0, (rows - height) / 2);
-        x = std::max(0, (columns - width) / 2);
-        ::attr_set(A_REVERSE, 0, nullptr);
-        for (int row = -1; row <= height; row++)
-            for (int column = -2; column <= width + 1; column++)
-                if (y + row >= 0 && y + row < rows && x + column >= 0 && x + column < columns)
-                    put(row, column, frame(row, column));
-        line(-1, " " + title + " ");
-    }
-
-    void line(int row, const std::string& text, bool marked = false) const {
-        ::attr_set(marked ? A_NORMAL | A_BOLD : A_REVERSE, 0, nullptr);
-        ::mvaddnstr(y + row, x, text.c_str(), static_cast<int>(std::min<std::size_t>(text.size(), width)));
-        ::attr_set(A_REVERSE, 0, nullptr);
-    }
-
-private:
-    void put(int row, int column, const cchar_t* what) const {
-        if (what)
-            ::mvadd_wch(y + row, x + column, what);
-        else
-            ::mvaddch(y + row, x + column, ' ' | A_REVERSE);
-    }
-    [[nodiscard]] const cchar_t* frame(int row, int column) const {
-        const bool top = row == -1, bottom = row == height, left = column == -2, right = column == width + 1;
-        if (top) return left ? WACS_ULCORNER : right ? WACS_URCORNER : WACS_HLINE;
-        if (bottom) return left ? WACS_LLCORNER : right ? WACS_LRCORNER : WACS_HLINE;
-        return left || right ? WACS_VLINE : nullptr;
-    }
-};
-
-bool is_code(const TerminalInput& input, int code) { return input.is_code && input.value == unsigned(code); }
-bool is_char(const TerminalInput& input, unsigned value) { return !input.is_code && input.value == value; }
-bool is_enter(const TerminalInput& input) { return is_char(input, kEnter) || is_code(input, KEY_ENTER); }
-
-} // namespace
 
 void Menu::draw(int rows, int columns) {
     std::size_t width = 0;
@@ -96,17 +46,18 @@ bool Menu::handle(const TerminalInput& input) {
     return true;
 }
 
-void PathPrompt::draw(int rows, int columns) {
+void Prompt::draw(int rows, int columns) {
     const Box box(title_, rows, columns, 2, 60);
     const auto room = static_cast<std::size_t>(box.width) - 1;
     const std::string shown = text_.size() > room ? text_.substr(text_.size() - room) : text_;
     box.line(0, shown);
-    box.line(1, "Enter: accept   Tab: complete   Esc: cancel");
+    box.line(1, wants_ == Wants::Path ? "Enter: accept   Tab: complete   Esc: cancel"
+                                      : "Enter: accept   Esc: cancel");
     ::curs_set(1);
     ::move(box.y, box.x + static_cast<int>(shown.size()));
 }
 
-bool PathPrompt::handle(const TerminalInput& input) {
+bool Prompt::handle(const TerminalInput& input) {
     if (is_char(input, kEscape)) return false;
     if (is_enter(input)) {
         if (!text_.empty()) accept_(text_);
@@ -120,14 +71,14 @@ bool PathPrompt::handle(const TerminalInput& input) {
     } else if (is_char(input, 'U' & 0x1f)) {
         text_.clear();
     } else if (is_char(input, '\t')) {
-        complete();
+        if (wants_ == Wants::Path) complete();
     } else if (!input.is_code && !input.alt && input.value >= ' ') {
         append_utf8(text_, input.value);
     }
     return true;
 }
 
-void PathPrompt::complete() {
+void Prompt::complete() {
     namespace fs = std::filesystem;
     const std::size_t slash = text_.rfind('/');
     const std::string folder = slash == std::string::npos ? "." : text_.substr(0, slash + 1);

@@ -38,11 +38,12 @@ private:
     std::size_t first_{}; ///< The first item shown, where not all fit.
 };
 
-/// One line of input with completion of file names. Enter accepts, Escape gives up.
-class PathPrompt final : public Overlay {
+/// One line of input, for a path with completion of file names. Enter accepts, Escape gives up.
+class Prompt final : public Overlay {
 public:
-    PathPrompt(std::string title, std::function<void(const std::string&)> accept)
-        : title_(std::move(title)), accept_(std::move(accept)) {}
+    enum class Wants : bool { Text, Path };
+    Prompt(std::string title, Wants wants, std::function<void(const std::string&)> accept)
+        : title_(std::move(title)), wants_(wants), accept_(std::move(accept)) {}
     void draw(int rows, int columns) override;
     bool handle(const TerminalInput& input) override;
 
@@ -50,6 +51,7 @@ private:
     void complete();
 
     std::string title_;
+    Wants wants_;
     std::function<void(const std::string&)> accept_;
     std::string text_;
 };

@@ -116,7 +116,7 @@ void Machine::run() {
 }
 
 GuestTime Machine::next_deadline() const {
-    GuestTime first = Engine::kNever;
+    GuestTime first = period_.count() ? work_due_ : Engine::kNever;
     for (const Device* device : devices_)
         if (const auto deadline = device->deadline()) first = std::min(first, *deadline);
     return first;
@@ -128,8 +128,24 @@ void Machine::run_devices() {
         if (const auto deadline = device->deadline(); deadline && *deadline <= now) device->run_until(now);
 }
 
+void Machine::every(GuestTime period, std::function<void()> work) {
+    period_ = period;
+    work_ = std::move(work);
+    work_due_ = engine_->now() + period;
+}
+
+void Machine::do_work() {
+    const GuestTime now = engine_->now();
+    // After a rewind the time is long to come.
+    work_due_ = std::min(work_due_, now + period_);
+    if (now < work_due_) return;
+    work_due_ = now + period_;
+    work_();
+}
+
 void Machine::run_guest() {
     run_devices();
+    if (period_.count()) do_work();
     if (!reset_requested_) {
         EngineExit exit = engine_->run(next_deadline());
         switch (exit.reason) {
@@ -155,6 +171,12 @@ void Machine::restored(bool paused, std::uint64_t resets) {
     goes_on_as_ = paused ? MachineState::Paused : MachineState::Running;
     resets_ = resets;
     reset_requested_ = false;
+}
+
+void Machine::rewound(std::uint64_t resets) {
+    resets_ = resets;
+    reset_requested_ = false;
+    set_state(state_ == MachineState::Paused ? MachineState::Paused : MachineState::Running);
 }
 
 void Machine::pause() {

@@ -80,11 +80,17 @@ public:
     void run();
     /// Devices and engine have been given the state of a saved machine: run() does not turn on, it goes on.
     void restored(bool paused, std::uint64_t resets);
+    /// Devices and engine have been taken back to an earlier state of this machine, with so many resets: it
+    /// runs on, also after a halt or a triple fault, unless it is paused.
+    void rewound(std::uint64_t resets);
     void pause();
     void resume();
     /// Resets processor and devices; a halted or shut-down machine runs again. RAM stays.
     void reset();
     void nmi();
+    /// Calls `work` each time so much guest time has passed, between two instructions; 0: no more. What it
+    /// throws makes the state Failed.
+    void every(GuestTime period, std::function<void()> work);
     /// The guest asked the firmware to turn the machine off.
     void power_off();
 
@@ -117,6 +123,7 @@ private:
     void handle_io(PortAccess access);
     [[nodiscard]] GuestTime next_deadline() const;
     void run_devices();
+    void do_work();
 
     std::unique_ptr<PhysicalMemory> memory_;
     std::unique_ptr<Engine> engine_;
@@ -128,6 +135,9 @@ private:
     bool reset_requested_{};
     std::optional<MachineState> goes_on_as_; ///< It was restored: not to be turned on.
     std::uint64_t resets_{};
+    GuestTime period_{}; ///< Of the work; 0: none.
+    GuestTime work_due_{};
+    std::function<void()> work_;
 
     mutable std::mutex mutex_; ///< Guards what follows.
     std::condition_variable wake_;

@@ -7,6 +7,7 @@
 #include "userland/machine/hosted_engine.hh"
 #include "userland/machine/kernel_engine.hh"
 #include "userland/machine/pc_board.hh"
+#include "userland/machine/pc_checkpoints.hh"
 #include "userland/machine/utf8.hh"
 
 namespace btvm {
@@ -46,7 +47,8 @@ std::string utf8_of(char32_t character) {
 } // namespace
 
 Pc::Pc(const PcConfig& config)
-    : config_(config), machine_(make_machine(config)), board_(std::make_unique<Board>(*machine_, config)) {
+    : config_(config), machine_(make_machine(config)), board_(std::make_unique<Board>(*machine_, config)),
+      checkpoints_(std::make_unique<Checkpoints>(*machine_, *board_)) {
     const auto add = [this](const std::string& message) { add_message(message); };
     board_->fdc.set_message_handler(add);
     for (AtaChannel& channel : board_->channels)

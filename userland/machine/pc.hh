@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "userland/checkpoint/checkpoint_tree.hh"
 #include "userland/devices/keyboard_keys.hh"
 #include "userland/devices/text_screen.hh"
 #include "userland/machine/firmware.hh"
@@ -73,7 +74,8 @@ struct FloppyStatus {
     std::string path;
     bool write_protected{};
     bool snapshot{};
-    bool active{}; ///< The motor runs.
+    bool active{};                 ///< The motor runs.
+    std::uint64_t overlay_bytes{}; ///< As with drives.
 };
 
 struct DriveStatus {
@@ -83,7 +85,8 @@ struct DriveStatus {
     std::uint64_t bytes{}; ///< Of the medium.
     std::uint64_t read{};  ///< Bytes that the guest has read and written.
     std::uint64_t written{};
-    std::uint64_t overlay_bytes{}; ///< Of a snapshot: the memory that writes take.
+    std::uint64_t
+        overlay_bytes{}; ///< Of a snapshot, or since the first checkpoint: the memory that writes take.
 };
 
 struct PcStatus {
@@ -105,6 +108,33 @@ struct SaveReport {
     GuestTime pause{};      ///< How long the guest stood still for it.
     /// Images that the machine writes: the state is good as long as they are as they are now.
     std::vector<std::string> written_images;
+};
+
+/// What checkpoint() and rewind() have done.
+struct CheckpointReport {
+    std::string name;
+    GuestTime guest_time{};
+    GuestTime pause{};     ///< How long the guest stood still for it.
+    std::uint64_t pages{}; ///< Of memory: kept by the checkpoint for itself, or written by the rewind.
+    std::uint64_t bytes{}; ///< checkpoint(): kept in all, with media and devices.
+};
+
+/// All checkpoints of a machine.
+struct CheckpointList {
+    struct Line {
+        CheckpointNode node;
+        std::string parent; ///< Its name; empty: none.
+        std::string graph;  ///< What is drawn before the name.
+        bool present{};     ///< The machine was here last.
+    };
+    std::vector<Line> lines;      ///< Parents before children.
+    std::uint64_t stored_bytes{}; ///< Memory that the pages of all of them take.
+};
+
+/// An image that commit() has written.
+struct CommittedImage {
+    std::string path;
+    std::uint64_t bytes{};
 };
 
 class Pc {
@@ -171,12 +201,31 @@ public:
     /// The guest's clock shows this time from now on. Before start(), after restore().
     void set_clock(const ClockConfig& clock);
 
+    /// Keeps the state of the whole machine in memory, at one moment of guest time; an empty name: the next
+    /// number. The first one begins layers: from then on what the guest writes to its images is kept in
+    /// memory too, until commit(). Throws CheckpointError.
+    /// `verify`, for tests: all of memory is read, and it fails if the log of written pages has missed one.
+    CheckpointReport checkpoint(const std::string& name, bool verify = false);
+    /// Takes the machine back to a checkpoint, an empty name: to the last one. It runs on from there, unless
+    /// it is paused. Throws CheckpointError.
+    CheckpointReport rewind(const std::string& name);
+    [[nodiscard]] CheckpointList checkpoints();
+    void delete_checkpoint(const std::string& name);
+    void rename_checkpoint(const std::string& name, const std::string& to);
+    /// Takes a checkpoint each `period` of guest time, and deletes older ones of these as they age: of each
+    /// span of time some are kept, `most` in all. A period of 0 ends it.
+    void checkpoint_every(GuestTime period, std::size_t most);
+    /// Writes what the guest has written into the images. The checkpoints stay as they are. Throws what an
+    /// image throws that cannot be written. Also after stop().
+    std::vector<CommittedImage> commit();
+
     /// What devices have had to say to the user since the last call: host I/O errors, where the serial port
     /// listens.
     [[nodiscard]] std::vector<std::string> take_messages();
 
 private:
     struct Board;
+    struct Checkpoints;
 
     /// On the machine's thread, or, once it has ended, on this one.
     template <class F>
@@ -190,6 +239,7 @@ private:
     std::vector<std::string> messages_;
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<Board> board_;
+    std::unique_ptr<Checkpoints> checkpoints_;
     std::thread thread_;
     std::atomic<bool> ended_{}; ///< stop() has waited for the thread.
 };

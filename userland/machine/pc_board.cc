@@ -34,10 +34,6 @@ std::vector<FirmwareFile> firmware_files(const PcConfig& config) {
     return files;
 }
 
-std::unique_ptr<FloppyImage> open_floppy(const FloppyConfig& floppy) {
-    return FloppyImage::open(floppy.path, {.read_only = floppy.write_protect, .snapshot = floppy.snapshot});
-}
-
 std::string serial_specification(const PcConfig& config) {
     return config.serial.empty() ? "null" : config.serial;
 }
@@ -80,7 +76,7 @@ void Pc::Board::set_clock(const ClockConfig& clock) { rtc.set_wall_time(wall_tim
 
 /// The floppy that is in a drive at power-on decides what kind of drive it is.
 void Pc::Board::insert_first(unsigned drive, const FloppyConfig& floppy) {
-    std::unique_ptr<FloppyImage> image = open_floppy(floppy);
+    std::shared_ptr<FloppyImage> image = open_floppy(floppy);
     FloppyDriveType type = drive_type_for(image->geometry());
     // A 1.44 MB drive takes 720 KB floppies too, and either may come later.
     if (type == FloppyDriveType::Kb720) type = FloppyDriveType::Mb1_44;
@@ -121,6 +117,7 @@ FloppyStatus Pc::Board::floppy_status(unsigned drive) const {
         status.path = medium->path();
         status.write_protected = medium->write_protected();
         status.snapshot = medium->snapshot();
+        status.overlay_bytes = medium->changes().size() * FloppyImage::kChangeUnit;
     }
     return status;
 }

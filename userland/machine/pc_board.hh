@@ -22,6 +22,7 @@
 #include "userland/devices/vga_text.hh"
 #include "userland/machine/firmware_config.hh"
 #include "userland/machine/machine_description.hh"
+#include "userland/machine/media_snapshot.hh"
 #include "userland/machine/pc.hh"
 #include "userland/machine/power_port.hh"
 #include "userland/machine/reset_control.hh"
@@ -49,6 +50,9 @@ struct Pc::Board {
     Fdc fdc;
     FirmwareConfig firmware_config;
     std::array<FloppyConfig, kFloppyDrives> floppies; ///< What is in the drives.
+    bool layered{};                                   ///< begin_layers() has been called.
+    /// Layered: every floppy that has been in a drive since. Their files stay open and locked.
+    std::vector<std::shared_ptr<FloppyImage>> shelf;
 
     Board(Machine& machine, const PcConfig& config);
 
@@ -57,6 +61,9 @@ struct Pc::Board {
     void insert(unsigned drive, const FloppyConfig& floppy);
     void eject(unsigned drive);
     [[nodiscard]] FloppyStatus floppy_status(unsigned drive) const;
+
+    /// Opens an image, or takes it from the shelf.
+    [[nodiscard]] std::shared_ptr<FloppyImage> open_floppy(const FloppyConfig& floppy);
 
     // IDE drives (pc_drives.cc); `number` is 0 to 3.
     void attach(unsigned number, const DriveConfig& drive);
@@ -78,6 +85,16 @@ struct Pc::Board {
     /// Refuses a medium that is not the one that the state was made with.
     void check_media(const MachineDescription& was);
     void restore_changes(const SavedMachine& saved);
+
+    // Checkpoints (pc_layers.cc).
+    /// From now on what the guest writes stays in memory, and images in `shelf` can be taken back. Throws
+    /// FloppyError or DiskError.
+    void begin_layers();
+    [[nodiscard]] MediaSnapshot take_media();
+    void put_media(const MediaSnapshot& snapshot);
+    /// Writes what is kept of the guest's writes into the images, as they are now. `snapshots` go on to show
+    /// what they showed. Throws FloppyError or DiskError; those before the one that failed are written then.
+    std::vector<CommittedImage> commit(std::span<MediaSnapshot* const> snapshots);
 
 private:
     /// A digest that holds as long as the file has not been written.

@@ -19,7 +19,7 @@ std::string absolute(const std::string& path) {
 
 template <class Image>
 void save_image(StateWriter& writer, const char* slot, const Image& image) {
-    if (!image.snapshot()) return;
+    if (!image.keeps_writes()) return;
     PageEncoder encoder({0, image.bytes(), Image::kChangeUnit, PageBase::Image});
     image.for_each_change(
         [&](std::uint64_t place, std::span<const std::uint8_t> unit) { encoder.add(place, unit); });
@@ -36,7 +36,7 @@ void restore_image(const SavedMachine& saved, const char* slot, Image& image) {
     const PageSet set = page_set(payload, name);
     if (set != PageSet{0, image.bytes(), Image::kChangeUnit, PageBase::Image})
         throw StateError(name + ": does not fit the image");
-    if (!image.snapshot()) throw StateError(name + ": the image is not used as a snapshot");
+    if (!image.keeps_writes()) throw StateError(name + ": the image is not used as a snapshot");
     image.clear_changes();
     decode_pages(payload, name, [&](std::uint64_t place, std::span<const std::uint8_t> units) {
         for (; !units.empty(); units = units.subspan(set.unit))
@@ -51,7 +51,7 @@ MediumDescription Pc::Board::describe_medium(const char* slot, const Image& imag
     MediumDescription medium;
     medium.slot = slot;
     medium.path = absolute(image.path());
-    medium.snapshot = image.snapshot();
+    medium.snapshot = image.keeps_writes();
     medium.bytes = image.bytes();
     KnownDigest& known = digests_[slot];
     if (known.path != image.path() || known.file_writes != image.file_writes() || known.digest == Digest{})

@@ -82,8 +82,23 @@ void report_failure(Pc& pc, const RunOptions& options) {
 void tell_discarded_writes(const PcStatus& status) {
     for (const DriveStatus& drive : status.drives)
         if (drive.overlay_bytes)
-            say(drive.path + ": the snapshot's " + std::to_string((drive.overlay_bytes + 1023) / 1024) +
-                " KiB of writes are lost, as wished");
+            say(drive.path + ": the " + (drive.snapshot ? "snapshot's " : "") +
+                std::to_string((drive.overlay_bytes + 1023) / 1024) + " KiB of writes " +
+                (drive.snapshot ? "" : "since the first checkpoint ") + "are lost, as wished");
+}
+
+/// Without --snapshot the guest's writes are meant to last: what checkpoints have kept from the images goes
+/// there now. False if one could not be written.
+bool commit_at_end(Pc& pc) {
+    try {
+        for (const CommittedImage& image : pc.commit())
+            say(image.path + ": " + std::to_string((image.bytes + 1023) / 1024) +
+                " KiB that the guest has written since the first checkpoint are in the image now");
+        return true;
+    } catch (const std::exception& error) {
+        say(std::string(error.what()) + ": the guest's writes since the first checkpoint are not all there");
+        return false;
+    }
 }
 
 /// What the machine took of the host's memory beside the guest's own: known for the kernel engine.
@@ -143,8 +158,9 @@ RunExit run(const RunOptions& options) {
     } else if (!config.floppies[0].path.empty()) {
         warn_without_signature(config.floppies[0].path);
     }
-    std::atomic<bool> quit_requested{false};
-    PcControl control(pc, [&] {
+    std::atomic<bool> quit_requested{false}, discard{false};
+    PcControl control(pc, [&](bool keep) {
+        discard = !keep;
         quit_requested = true;
         // A terminal front end looks at the machine's state only.
         if (!options.headless) ::kill(::getpid(), SIGTERM);
@@ -163,19 +179,23 @@ RunExit run(const RunOptions& options) {
         if (options.print_screen) last_screen = screen_text(pc.screen());
     };
     pc.start();
+    if (options.checkpoint_period.count())
+        pc.checkpoint_every(options.checkpoint_period, options.checkpoints_kept);
     if (options.headless) {
         run_headless(pc, options.frontend, signals.get(), quit_requested);
         finish();
     } else {
         Frontend frontend(pc, options.frontend, signals.get());
         frontend.run();
+        if (frontend.discards()) discard = true;
         finish();
     }
     // The terminal is back from here on.
     std::cout << last_screen << std::flush;
-    const RunExit exit = judge(pc, options, state, quit_requested);
+    RunExit exit = judge(pc, options, state, quit_requested);
     server.reset();
     pc.stop();
+    if (!discard && !commit_at_end(pc)) exit = RunExit::Image;
     tell_discarded_writes(pc.status());
     tell_host_memory(pc.stats(), config.ram_mib);
     return exit;

@@ -7,6 +7,8 @@
 #include <iostream>
 #include <string_view>
 
+#include "userland/tools/run_periods.hh"
+
 namespace btvm {
 
 namespace {
@@ -24,6 +26,7 @@ struct RawOptions {
     std::string boot, clock{"localtime"};
     std::string on_shutdown, on_halt;
     std::string escape_key{"ctrl-]"};
+    std::string checkpoint_every;
     bool planner_bug{}, monitor_fault{};
 };
 
@@ -255,6 +258,15 @@ void add_user_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
                    "Go on from a state that btvm-ctl save has written, with its memory, drives and images")
         ->option_text("FILE")
         ->group(group);
+    app.add_option("--checkpoint-every", raw.checkpoint_every,
+                   "Take a checkpoint each PERIOD of guest time (5s, 500ms, 2m), and let old ones go")
+        ->option_text("PERIOD")
+        ->group(group);
+    app.add_option("--checkpoints-kept", options.checkpoints_kept,
+                   "Of those keep so many at most, 2 to 1000 (default 32)")
+        ->option_text("N")
+        ->check(CLI::Range(2u, 1000u))
+        ->group(group);
     app.add_flag("-H,--headless", options.headless, "No screen: control the machine with btvm-ctl")
         ->group(group);
     app.add_option("-c,--control", options.control_path,
@@ -403,6 +415,14 @@ void finish(const CLI::App& app, RunOptions& options, RawOptions& raw) {
     if (options.pc.name.empty() && options.restore_path.empty()) options.pc.name = guest_name(named_after);
     if (options.pc.name.find('/') != std::string::npos)
         throw CLI::ValidationError("--name", "a name has no '/' in it");
+    if (!raw.checkpoint_every.empty()) {
+        const auto period = parse_period(raw.checkpoint_every);
+        if (!period)
+            throw CLI::ValidationError("--checkpoint-every",
+                                       "\"" + raw.checkpoint_every +
+                                           "\" is no period; give 5s, 500ms or 2m, from 10ms to 24h");
+        options.checkpoint_period = *period;
+    }
     if (options.pc.serial == "none") options.pc.serial.clear();
     if (options.pc.serial == "stdio" && !options.headless)
         throw CLI::ValidationError("--serial",

@@ -19,9 +19,11 @@ struct RunOptions {
     RestoreWishes wishes;
     bool set_clock{}; ///< --rtc was given: with --restore the guest's clock jumps to that time.
     bool headless{};
-    std::string control_path; ///< Empty: the default; "none": no socket.
-    std::string trace_file;   ///< Where a failure's report goes too; empty: nowhere else.
-    bool print_screen{};      ///< Print the guest's last screen at the end.
+    std::string control_path;         ///< Empty: the default; "none": no socket.
+    std::string trace_file;           ///< Where a failure's report goes too; empty: nowhere else.
+    GuestTime checkpoint_period{};    ///< 0: none are taken by the clock.
+    std::size_t checkpoints_kept{32}; ///< Of those, at most.
+    bool print_screen{};              ///< Print the guest's last screen at the end.
     FrontendConfig frontend;
 };
 

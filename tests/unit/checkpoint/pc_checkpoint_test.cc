@@ -1,0 +1,264 @@
+// A whole machine taken back and forth, on the hosted engine.
+#include <chrono>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <random>
+#include <thread>
+
+#include "tests/unit/ata/temporary_disk.hh"
+#include "tests/unit/machine/disk_worker.hh"
+#include "userland/machine/saved_machine.hh"
+#include "userland/state/page_runs.hh"
+
+namespace btvm {
+namespace {
+
+using namespace std::chrono_literals;
+using test::TemporaryDisk;
+using Bytes = std::vector<std::uint8_t>;
+
+class PcCheckpoint : public testing::Test {
+protected:
+    PcConfig worker(bool snapshot) {
+        PcConfig config;
+        config.name = "worker";
+        config.engine_choice = EngineChoice::Interpreter;
+        config.ram_mib = 2;
+        config.firmware.system_bios = tiny_bios(kWorker);
+        config.drives[0] = {DriveConfig::Kind::Disk, disk.path(), snapshot, std::nullopt};
+        return config;
+    }
+    static bool halts(const Pc& pc) {
+        const auto end = std::chrono::steady_clock::now() + 60s;
+        while (pc.state() != MachineState::Halted && std::chrono::steady_clock::now() < end)
+            std::this_thread::sleep_for(1ms);
+        return pc.state() == MachineState::Halted;
+    }
+    /// What a state of the machine as it is now holds of memory or a medium.
+    Bytes content(Pc& pc, const std::string& name) {
+        const std::string file = disk.path() + ".state";
+        (void)pc.save(file);
+        const StateReader reader(open_state_file(file));
+        const Bytes payload = reader.payload(reader.get(name, state_format::Type::Pages));
+        const PageSet set = page_set(payload, name);
+        // Over the image, or over zeros.
+        Bytes bytes = set.base == PageBase::Image ? disk.content() : Bytes();
+        bytes.resize(set.units() * set.unit);
+        decode_pages(payload, name, [&](std::uint64_t index, std::span<const std::uint8_t> units) {
+            std::copy(units.begin(), units.end(),
+                      bytes.begin() + static_cast<std::ptrdiff_t>(index * set.unit));
+        });
+        bytes.resize(set.size);
+        return bytes;
+    }
+    static std::uint32_t load(const Bytes& bytes, std::size_t at, std::size_t size) {
+        std::uint32_t value = 0;
+        std::memcpy(&value, &bytes[at], size);
+        return value;
+    }
+    /// The work is done, and nothing of it twice or not at all.
+    void expect_done(Pc& pc) {
+        const Bytes memory = content(pc, "memory/conventional RAM");
+        std::uint32_t sum = 0;
+        for (unsigned sector = 0; sector < kSectors; sector++)
+            sum += 256 * (0x1234 + sector);
+        EXPECT_EQ(load(memory, 0x604, 1), 0xaau);
+        EXPECT_EQ(load(memory, 0x600, 4), sum);
+        const Bytes written = content(pc, "media/hda");
+        for (unsigned sector = 0; sector < kSectors; sector++)
+            ASSERT_EQ(load(written, sector * 512 + 510, 2), 0x1234 + sector);
+    }
+
+    TemporaryDisk disk{2048};
+};
+
+TEST_F(PcCheckpoint, TakenBackAgainAndAgainTheWorkComesOutTheSame) {
+    std::mt19937 random(5);
+    Pc pc(worker(true));
+    pc.start();
+    (void)pc.checkpoint("start", true);
+    unsigned taken = 1, rewinds = 0;
+    for (; rewinds < 200; rewinds++) {
+        std::this_thread::sleep_for(std::chrono::microseconds(random() % 2000));
+        if (random() % 4 == 0) {
+            (void)pc.checkpoint("", true);
+            taken++;
+        }
+        const auto lines = pc.checkpoints().lines;
+        ASSERT_EQ(lines.size(), taken);
+        (void)pc.rewind(lines[random() % lines.size()].node.name);
+    }
+    ASSERT_TRUE(halts(pc));
+    expect_done(pc);
+    // Back from the halt, too.
+    (void)pc.rewind("start");
+    EXPECT_EQ(pc.state(), MachineState::Running);
+    ASSERT_TRUE(halts(pc));
+    expect_done(pc);
+}
+
+TEST_F(PcCheckpoint, AThousandRewindsInARow) {
+    Pc pc(worker(true));
+    pc.start();
+    std::this_thread::sleep_for(5ms);
+    const CheckpointReport report = pc.checkpoint("here");
+    const std::uint64_t stored = pc.checkpoints().stored_bytes;
+    for (int i = 0; i < 1000; i++) {
+        const CheckpointReport back = pc.rewind("");
+        ASSERT_EQ(back.guest_time, report.guest_time);
+        ASSERT_LT(back.pages, 100u) << "what the guest has written in that moment, not all of memory";
+    }
+    EXPECT_EQ(pc.checkpoints().stored_bytes, stored);
+    ASSERT_TRUE(halts(pc));
+    expect_done(pc);
+}
+
+TEST_F(PcCheckpoint, APausedMachineIsExactlyAsItWas) {
+    Pc pc(worker(true));
+    pc.start();
+    std::this_thread::sleep_for(8ms);
+    pc.pause();
+    (void)pc.checkpoint("then");
+    const Bytes low = content(pc, "memory/conventional RAM"), media = content(pc, "media/hda");
+    const Registers registers = pc.registers();
+    pc.resume();
+    std::this_thread::sleep_for(20ms);
+    pc.pause();
+    EXPECT_NE(content(pc, "memory/conventional RAM"), low);
+    (void)pc.rewind("then");
+    EXPECT_EQ(pc.state(), MachineState::Paused);
+    EXPECT_EQ(content(pc, "memory/conventional RAM"), low);
+    EXPECT_EQ(content(pc, "media/hda"), media);
+    EXPECT_EQ(pc.registers().general.rip, registers.general.rip);
+    EXPECT_EQ(std::memcmp(pc.registers().general.gpr, registers.general.gpr, sizeof registers.general.gpr),
+              0);
+}
+
+TEST_F(PcCheckpoint, TheImageIsUntouchedUntilCommit) {
+    const Bytes before = disk.content();
+    Bytes after;
+    {
+        Pc pc(worker(false));
+        pc.start();
+        (void)pc.checkpoint("start");
+        ASSERT_TRUE(halts(pc));
+        (void)pc.checkpoint("done");
+        EXPECT_EQ(disk.content(), before);
+        expect_done(pc);
+        const Bytes seen = content(pc, "media/hda");
+        const auto committed = pc.commit();
+        ASSERT_EQ(committed.size(), 1u);
+        EXPECT_EQ(committed[0].path, disk.path());
+        EXPECT_EQ(committed[0].bytes, kSectors * 512u);
+        after = disk.content();
+        EXPECT_EQ(after, seen);
+        EXPECT_TRUE(pc.commit().empty()) << "once is enough";
+        // Those taken before see the disk as it was, and one can go on from there.
+        pc.pause();
+        (void)pc.rewind("start");
+        EXPECT_EQ(content(pc, "media/hda"), before);
+        (void)pc.rewind("done");
+        EXPECT_EQ(content(pc, "media/hda"), after);
+        (void)pc.rewind("start");
+        EXPECT_EQ(disk.content(), after);
+        (void)pc.commit();
+        EXPECT_EQ(disk.content(), before);
+        (void)pc.rewind("done");
+        EXPECT_EQ(content(pc, "media/hda"), after);
+    }
+    EXPECT_EQ(disk.content(), before) << "the machine's end writes nothing by itself";
+}
+
+TEST_F(PcCheckpoint, ASnapshotIsNeverWritten) {
+    const Bytes before = disk.content();
+    Pc pc(worker(true));
+    pc.start();
+    (void)pc.checkpoint("");
+    ASSERT_TRUE(halts(pc));
+    EXPECT_TRUE(pc.commit().empty());
+    EXPECT_EQ(disk.content(), before);
+}
+
+TEST_F(PcCheckpoint, ChildrenOfADeletedCheckpointStayWhole) {
+    Pc pc(worker(true));
+    pc.start();
+    for (const char* name : {"a", "b", "c"}) {
+        (void)pc.checkpoint(name);
+        std::this_thread::sleep_for(8ms);
+    }
+    ASSERT_TRUE(halts(pc));
+    const auto lines = pc.checkpoints().lines;
+    pc.delete_checkpoint("b");
+    pc.delete_checkpoint("a");
+    const auto left = pc.checkpoints().lines;
+    ASSERT_EQ(left.size(), 1u);
+    EXPECT_EQ(left[0].parent, "");
+    EXPECT_GT(left[0].node.changed_pages, lines[2].node.changed_pages) << "it holds all by itself now";
+    (void)pc.rewind("c");
+    ASSERT_TRUE(halts(pc));
+    expect_done(pc);
+    EXPECT_THROW((void)pc.rewind("b"), CheckpointError);
+    pc.delete_checkpoint("c");
+    EXPECT_EQ(pc.checkpoints().stored_bytes % kStoredPage, 0u);
+    EXPECT_THROW((void)pc.rewind(""), CheckpointError);
+    (void)pc.checkpoint("again", true);
+    EXPECT_NO_THROW((void)pc.rewind(""));
+}
+
+TEST_F(PcCheckpoint, TheClockTakesAndThins) {
+    Pc pc(worker(true));
+    pc.start();
+    pc.checkpoint_every(2ms, 10);
+    (void)pc.checkpoint("mine");
+    ASSERT_TRUE(halts(pc));
+    std::size_t by_clock = 0;
+    for (const auto& line : pc.checkpoints().lines)
+        by_clock += line.node.ring != 0;
+    EXPECT_GE(by_clock, 5u);
+    EXPECT_LE(by_clock, 10u);
+    EXPECT_NO_THROW((void)pc.rewind("mine"));
+    pc.checkpoint_every(0ms, 0);
+    ASSERT_TRUE(halts(pc));
+    expect_done(pc);
+}
+
+TEST_F(PcCheckpoint, FloppiesGoBackIntoTheirDrives) {
+    std::vector<std::string> images;
+    for (const char* name : {"one", "two"}) {
+        images.push_back(disk.path() + "." + name);
+        std::ofstream(images.back(), std::ios::binary).write("floppy", 6);
+        std::filesystem::resize_file(images.back(), 1440 * 1024);
+    }
+    Pc pc(worker(true));
+    const auto path = [&pc] { return pc.status().floppies[0].path; };
+    pc.start();
+    pc.insert_floppy(0, {images[0], false, false});
+    (void)pc.checkpoint("one");
+    pc.eject_floppy(0);
+    (void)pc.checkpoint("none");
+    pc.insert_floppy(0, {images[1], true, false});
+    (void)pc.checkpoint("two");
+    (void)pc.rewind("one");
+    EXPECT_EQ(path(), images[0]);
+    (void)pc.rewind("none");
+    EXPECT_EQ(path(), "");
+    (void)pc.rewind("two");
+    EXPECT_EQ(path(), images[1]);
+    // The first one's file is still ours: it goes in again without being opened anew.
+    pc.insert_floppy(0, {images[0], false, false});
+    EXPECT_EQ(path(), images[0]);
+    ASSERT_TRUE(halts(pc));
+}
+
+TEST_F(PcCheckpoint, AMachineThatIsOffTakesNone) {
+    Pc pc(worker(true));
+    pc.start();
+    (void)pc.checkpoint("a");
+    pc.stop();
+    EXPECT_THROW((void)pc.checkpoint("b"), MachineStopped);
+    EXPECT_THROW((void)pc.rewind("a"), MachineStopped);
+    EXPECT_EQ(pc.checkpoints().lines.size(), 1u);
+}
+
+} // namespace
+} // namespace btvm

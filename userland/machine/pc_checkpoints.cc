@@ -1,0 +1,204 @@
+#include "userland/machine/pc_checkpoints.hh"
+
+#include <algorithm>
+#include <ctime>
+
+#include "userland/checkpoint/thinning.hh"
+#include "userland/devices/state.hh"
+#include "userland/machine/guest_clock.hh"
+
+namespace btvm {
+
+namespace {
+
+constexpr auto kElsewhere = StateArchive::Media::Elsewhere;
+constexpr const char* kRingPrefix = "auto-";
+
+/// Keeps guest time still as long as it lives.
+class StillTime {
+public:
+    explicit StillTime(Machine& machine) : machine_(machine) { machine_.engine().freeze_time(); }
+    ~StillTime() {
+        if (machine_.state() == MachineState::Running) machine_.engine().thaw_time();
+    }
+    StillTime(const StillTime&) = delete;
+    StillTime& operator=(const StillTime&) = delete;
+
+private:
+    Machine& machine_;
+};
+
+} // namespace
+
+std::uint64_t MachineSnapshot::device_bytes() const {
+    std::uint64_t bytes = sizeof core;
+    for (const auto& device : devices)
+        bytes += device.size();
+    return bytes;
+}
+
+MachineSnapshot Pc::Checkpoints::snapshot() {
+    MachineSnapshot now;
+    Engine& engine = machine_.engine();
+    now.time = engine.now();
+    now.resets = machine_.resets();
+    now.core = engine.state();
+    for (Device* const device : machine_.devices())
+        append_bytes(save_state(*device, kElsewhere), now.devices.emplace_back());
+    now.memory = memory_.capture();
+    now.media = board_.take_media();
+    return now;
+}
+
+CheckpointReport Pc::Checkpoints::take(const std::string& name, std::uint64_t ring) {
+    if (machine_.state() == MachineState::Failed)
+        throw CheckpointError("the engine has failed: there is nothing to go on from");
+    CheckpointNode node;
+    node.name = name.empty() ? tree_.free_name(ring ? kRingPrefix : "") : name;
+    tree_.check_name(node.name);
+    const GuestTime began = monotonic_now();
+    const StillTime still(machine_);
+    board_.begin_layers();
+    MachineSnapshot taken = snapshot();
+    node.guest_time = taken.time;
+    node.taken_at = std::time(nullptr);
+    node.ring = ring;
+    node.screen = screen_text(board_.vga.snapshot(
+        [this](std::uint64_t at, std::span<std::uint8_t> out) { machine_.memory().read(at, out); }));
+    CheckpointNode& added = tree_.add(std::move(node));
+    snapshots_[added.id] = std::move(taken);
+    measure(added);
+    return {added.name, added.guest_time, monotonic_now() - began, added.changed_pages, added.changed_bytes};
+}
+
+void Pc::Checkpoints::verify() const {
+    if (const auto frame = memory_.unnoticed())
+        throw CheckpointError("page frame " + std::to_string(*frame) +
+                              " was written, and the log of written pages does not say so");
+}
+
+void Pc::Checkpoints::measure(CheckpointNode& node) {
+    static const MachineSnapshot kNothing;
+    const MachineSnapshot& own = snapshots_.at(node.id);
+    const auto parent = snapshots_.find(node.parent);
+    const MachineSnapshot& before = parent == snapshots_.end() ? kNothing : parent->second;
+    node.changed_pages = TrackedMemory::differing_pages(before.memory, own.memory);
+    node.changed_bytes =
+        node.changed_pages * kStoredPage + differing_bytes(before.media, own.media) + own.device_bytes();
+}
+
+CheckpointReport Pc::Checkpoints::go_back(const std::string& name) {
+    if (machine_.state() == MachineState::Failed)
+        throw CheckpointError("the engine has failed: only quit is left");
+    const CheckpointNode* const node = name.empty() ? tree_.at(tree_.present()) : &tree_.find(name);
+    if (!node) throw CheckpointError("there is no checkpoint to go back to");
+    CheckpointReport report{node->name, node->guest_time, {}, 0, 0};
+    const GuestTime began = monotonic_now();
+    machine_.engine().freeze_time();
+    try {
+        put(snapshots_.at(node->id), report);
+    } catch (const std::exception& error) {
+        machine_.pause();
+        throw CheckpointError(std::string(error.what()) +
+                              " (the machine is between two states now, and paused: rewind it again)");
+    }
+    tree_.move_to(node->id);
+    machine_.rewound(snapshots_.at(node->id).resets);
+    report.pause = monotonic_now() - began;
+    return report;
+}
+
+void Pc::Checkpoints::put(const MachineSnapshot& snapshot, CheckpointReport& report) {
+    // As in Pc::restore(): devices reckon with guest time while they are loaded, and drive their lines.
+    const auto put_core = [&] {
+        if (!machine_.engine().set_state(snapshot.core, snapshot.time))
+            throw CheckpointError("the processor does not take its own state back");
+    };
+    put_core();
+    report.pages = memory_.restore(snapshot.memory);
+    board_.put_media(snapshot.media);
+    for (std::size_t i = 0; i < snapshot.devices.size(); i++) {
+        std::span<const std::uint8_t> bytes = snapshot.devices[i];
+        load_state(*machine_.devices()[i], take_section(bytes), kElsewhere);
+    }
+    put_core();
+}
+
+CheckpointList Pc::Checkpoints::list() const {
+    CheckpointList list;
+    const auto& nodes = tree_.nodes();
+    for (const CheckpointTree::Line& line : tree_.lines()) {
+        const auto parent = nodes.find(line.node->parent);
+        list.lines.push_back({*line.node, parent == nodes.end() ? std::string() : parent->second.name,
+                              line.graph, line.node->id == tree_.present()});
+    }
+    list.stored_bytes = memory_.store().pages() * kStoredPage;
+    return list;
+}
+
+void Pc::Checkpoints::remove(const std::string& name) { remove(tree_.find(name).id); }
+
+void Pc::Checkpoints::remove(std::uint64_t id) {
+    const std::vector<std::uint64_t> children = tree_.remove(id);
+    snapshots_.erase(id);
+    for (const std::uint64_t child : children)
+        measure(*tree_.at(child));
+}
+
+void Pc::Checkpoints::take_every(GuestTime period, std::size_t most) {
+    machine_.every(period, [this, most] { take_by_clock(most); });
+}
+
+void Pc::Checkpoints::take_by_clock(std::size_t most) {
+    take({}, ++ring_);
+    std::vector<std::uint64_t> kept, gone;
+    for (const auto& [id, node] : tree_.nodes())
+        if (node.ring) (is_kept(node.ring, ring_) ? kept : gone).push_back(id);
+    for (std::size_t i = 0; kept.size() > most + i; i++)
+        gone.push_back(kept[i]);
+    for (const std::uint64_t id : gone)
+        remove(id);
+}
+
+std::vector<CommittedImage> Pc::Checkpoints::commit() {
+    std::vector<MediaSnapshot*> media;
+    for (auto& [id, snapshot] : snapshots_)
+        media.push_back(&snapshot.media);
+    return board_.commit(media);
+}
+
+// ---- the PC's side
+
+CheckpointReport Pc::checkpoint(const std::string& name, bool verify) {
+    return machine_->call([&] {
+        const CheckpointReport report = checkpoints_->take(name, 0);
+        if (verify) checkpoints_->verify();
+        return report;
+    });
+}
+
+CheckpointReport Pc::rewind(const std::string& name) {
+    return machine_->call([&] { return checkpoints_->go_back(name); });
+}
+
+CheckpointList Pc::checkpoints() {
+    return look([this] { return checkpoints_->list(); });
+}
+
+void Pc::delete_checkpoint(const std::string& name) {
+    machine_->call([&] { checkpoints_->remove(name); });
+}
+
+void Pc::rename_checkpoint(const std::string& name, const std::string& to) {
+    machine_->call([&] { checkpoints_->rename(name, to); });
+}
+
+void Pc::checkpoint_every(GuestTime period, std::size_t most) {
+    machine_->call([&] { checkpoints_->take_every(period, most); });
+}
+
+std::vector<CommittedImage> Pc::commit() {
+    return look([this] { return checkpoints_->commit(); });
+}
+
+} // namespace btvm
