@@ -35,7 +35,8 @@ public:
     /// Puts a block in place of what is there, or, with none, takes it out.
     void set(std::uint64_t number, Ref<Value> block) {
         Ref<RefCounted>& place = unshared_place(number);
-        size_ += (block ? 1u : 0u) - (place ? 1u : 0u);
+        if (place) size_--;
+        if (block) size_++;
         place = block;
     }
 
