@@ -25,6 +25,11 @@ std::string text_member(const json& request, const char* name) {
     return request[name];
 }
 
+/// A checkpoint's name; empty: not given.
+std::string name_member(const json& request) {
+    return request.contains("name") ? text_member(request, "name") : std::string();
+}
+
 unsigned drive_member(const json& request) {
     const std::string drive = text_member(request, "drive");
     if (drive == "a" || drive == "A") return 0;
@@ -213,15 +218,13 @@ ordered_json report_json(const CheckpointReport& report) {
 } // namespace
 
 ordered_json PcControl::checkpoint(const json& request) {
-    const CheckpointReport report = pc_.checkpoint(request.value("name", ""), request.value("verify", false));
+    const CheckpointReport report = pc_.checkpoint(name_member(request), request.value("verify", false));
     ordered_json out = report_json(report);
     out["bytes"] = report.bytes;
     return out;
 }
 
-ordered_json PcControl::rewind(const json& request) {
-    return report_json(pc_.rewind(request.value("name", "")));
-}
+ordered_json PcControl::rewind(const json& request) { return report_json(pc_.rewind(name_member(request))); }
 
 ordered_json PcControl::tree() {
     const CheckpointList list = pc_.checkpoints();

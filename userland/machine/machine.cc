@@ -130,6 +130,7 @@ void Machine::run_devices() {
 
 void Machine::every(GuestTime period, std::function<void()> work) {
     period_ = period;
+    if (!period.count()) return; // perhaps asked for by the work itself
     work_ = std::move(work);
     work_due_ = engine_->now() + period;
 }

@@ -48,7 +48,7 @@ std::string utf8_of(char32_t character) {
 
 Pc::Pc(const PcConfig& config)
     : config_(config), machine_(make_machine(config)), board_(std::make_unique<Board>(*machine_, config)),
-      checkpoints_(std::make_unique<Checkpoints>(*machine_, *board_)) {
+      checkpoints_(std::make_unique<Checkpoints>(*machine_, *board_, config.checkpoint_memory)) {
     const auto add = [this](const std::string& message) { add_message(message); };
     board_->fdc.set_message_handler(add);
     for (AtaChannel& channel : board_->channels)

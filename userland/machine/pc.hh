@@ -64,6 +64,8 @@ struct PcConfig {
     bool second_drive{}; ///< Drive B is there even without a floppy in it.
     std::array<DriveConfig, kAtaDrives> drives;
     std::string serial; ///< COM1: "", "none", "stdio", "file:PATH", "unix:PATH" or "tcp:PORT".
+    /// Bytes of memory that checkpoints may take, disks and floppies not counted; 0: half of the host's.
+    std::uint64_t checkpoint_memory{};
     std::vector<BootDevice>
         boot; ///< In this order; empty: what there is, a floppy before a disk before a CD.
     ClockConfig clock;

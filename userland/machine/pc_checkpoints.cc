@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <unistd.h>
 
 #include "userland/checkpoint/thinning.hh"
 #include "userland/devices/state.hh"
@@ -30,6 +31,13 @@ private:
 
 } // namespace
 
+Pc::Checkpoints::Checkpoints(Machine& machine, Board& board, std::uint64_t most_bytes)
+    : machine_(machine), board_(board), memory_(machine.engine(), machine.memory()), most_bytes_(most_bytes) {
+    if (!most_bytes_)
+        most_bytes_ = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) / 2 *
+                      static_cast<std::uint64_t>(::sysconf(_SC_PAGE_SIZE));
+}
+
 std::uint64_t MachineSnapshot::device_bytes() const {
     std::uint64_t bytes = sizeof core;
     for (const auto& device : devices)
@@ -56,6 +64,10 @@ CheckpointReport Pc::Checkpoints::take(const std::string& name, std::uint64_t ri
     CheckpointNode node;
     node.name = name.empty() ? tree_.free_name(ring ? kRingPrefix : "") : name;
     tree_.check_name(node.name);
+    // What this one will take is not known beforehand, and at most the guest's memory.
+    if (stored_bytes() >= most_bytes_)
+        throw CheckpointError("checkpoints take " + std::to_string(stored_bytes() >> 20) +
+                              " MiB of memory, as much as they may: delete some (--checkpoint-memory)");
     const GuestTime began = monotonic_now();
     const StillTime still(machine_);
     board_.begin_layers();
@@ -132,7 +144,7 @@ CheckpointList Pc::Checkpoints::list() const {
         list.lines.push_back({*line.node, parent == nodes.end() ? std::string() : parent->second.name,
                               line.graph, line.node->id == tree_.present()});
     }
-    list.stored_bytes = memory_.store().pages() * kStoredPage;
+    list.stored_bytes = stored_bytes();
     return list;
 }
 
@@ -145,11 +157,12 @@ void Pc::Checkpoints::remove(std::uint64_t id) {
         measure(*tree_.at(child));
 }
 
-void Pc::Checkpoints::take_every(GuestTime period, std::size_t most) {
-    machine_.every(period, [this, most] { take_by_clock(most); });
-}
-
 void Pc::Checkpoints::take_by_clock(std::size_t most) {
+    // The oldest of these make room.
+    for (auto node = tree_.nodes().begin(); stored_bytes() >= most_bytes_ && node != tree_.nodes().end();) {
+        const CheckpointNode& oldest = (node++)->second;
+        if (oldest.ring) remove(oldest.id);
+    }
     take({}, ++ring_);
     std::vector<std::uint64_t> kept, gone;
     for (const auto& [id, node] : tree_.nodes())
@@ -194,7 +207,16 @@ void Pc::rename_checkpoint(const std::string& name, const std::string& to) {
 }
 
 void Pc::checkpoint_every(GuestTime period, std::size_t most) {
-    machine_->call([&] { checkpoints_->take_every(period, most); });
+    machine_->call([&] {
+        machine_->every(period, [this, most] {
+            try {
+                checkpoints_->take_by_clock(most);
+            } catch (const std::exception& error) {
+                machine_->every({}, {});
+                add_message(std::string(error.what()) + ": no more checkpoints are taken by the clock");
+            }
+        });
+    });
 }
 
 std::vector<CommittedImage> Pc::commit() {

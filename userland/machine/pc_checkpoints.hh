@@ -24,8 +24,8 @@ struct MachineSnapshot {
 
 /// Only the machine's thread touches them.
 struct Pc::Checkpoints {
-    Checkpoints(Machine& machine, Board& board)
-        : machine_(machine), board_(board), memory_(machine.engine(), machine.memory()) {}
+    /// `most_bytes` of memory for pages; 0: half of what the host has.
+    Checkpoints(Machine& machine, Board& board, std::uint64_t most_bytes);
 
     CheckpointReport take(const std::string& name, std::uint64_t ring);
     void verify() const;
@@ -33,7 +33,8 @@ struct Pc::Checkpoints {
     [[nodiscard]] CheckpointList list() const;
     void remove(const std::string& name);
     void rename(const std::string& name, const std::string& to) { tree_.rename(name, to); }
-    void take_every(GuestTime period, std::size_t most);
+    /// One of the clock's, after which older ones may go; `most` of them are left.
+    void take_by_clock(std::size_t most);
     std::vector<CommittedImage> commit();
 
 private:
@@ -42,7 +43,7 @@ private:
     /// Reckons anew how a checkpoint differs from its parent.
     void measure(CheckpointNode& node);
     void remove(std::uint64_t id);
-    void take_by_clock(std::size_t most);
+    [[nodiscard]] std::uint64_t stored_bytes() const { return memory_.store().pages() * kStoredPage; }
 
     Machine& machine_;
     Board& board_;
@@ -50,6 +51,7 @@ private:
     std::map<std::uint64_t, MachineSnapshot> snapshots_; ///< By the tree's numbers.
     CheckpointTree tree_;
     std::uint64_t ring_{}; ///< Taken by the clock so far.
+    std::uint64_t most_bytes_;
 };
 
 } // namespace btvm

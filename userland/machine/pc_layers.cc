@@ -80,10 +80,12 @@ std::shared_ptr<FloppyImage> Pc::Board::open_floppy(const FloppyConfig& floppy) 
     };
     if (!layered) return open();
     // Its file is still locked by the one on the shelf, which has what the guest wrote to it.
-    for (const auto& image : shelf)
-        if (image->snapshot() == floppy.snapshot && image->read_only() == floppy.write_protect &&
-            same_file(image->path(), floppy.path))
-            return image;
+    for (const auto& image : shelf) {
+        if (!same_file(image->path(), floppy.path)) continue;
+        if (image->snapshot() == floppy.snapshot && image->read_only() == floppy.write_protect) return image;
+        throw FloppyError(floppy.path +
+                          ": checkpoints know it with other options (snapshot, write protection)");
+    }
     std::shared_ptr<FloppyImage> image = open();
     image->begin_layer();
     shelf.push_back(image);

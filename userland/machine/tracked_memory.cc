@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <iterator>
+#include <utility>
 
 namespace btvm {
 
@@ -67,10 +68,12 @@ void TrackedMemory::note(std::uint64_t frame, Bytes bytes) {
 }
 
 const PageMap& TrackedMemory::capture() {
-    for_each_dirty([this](std::uint64_t frame, Bytes bytes) {
-        if (begun_) note(frame, bytes);
+    // Should there be no memory for all of it, the log is lost: the next one reads all pages again.
+    const bool all = !std::exchange(begun_, false);
+    for_each_dirty([this, all](std::uint64_t frame, Bytes bytes) {
+        if (!all) note(frame, bytes);
     });
-    if (!begun_)
+    if (all)
         for (const Region& region : regions_)
             for (std::uint64_t page = 0; page < region.pages; page++)
                 note(region.first_frame + page, Bytes(region.memory + page * kStoredPage, kStoredPage));
@@ -79,6 +82,8 @@ const PageMap& TrackedMemory::capture() {
 }
 
 std::uint64_t TrackedMemory::restore(const PageMap& wanted) {
+    if (!begun_) (void)capture();
+    begun_ = false; // until memory and what is known of it agree again
     std::vector<std::uint64_t> written, differing, frames;
     for_each_dirty([&written](std::uint64_t frame, Bytes) { written.push_back(frame); });
     PageMap::for_each_difference(
@@ -89,6 +94,7 @@ std::uint64_t TrackedMemory::restore(const PageMap& wanted) {
     known_ = wanted;
     // Our own writes are none that a next checkpoint has to look at.
     if (!frames.empty()) for_each_dirty([](std::uint64_t, Bytes) {});
+    begun_ = true;
     return frames.size();
 }
 

@@ -16,8 +16,8 @@ public:
 
     /// What memory holds now. The guest stands still. The first time all of memory is read.
     [[nodiscard]] const PageMap& capture();
-    /// Makes memory hold what it held at that moment. capture() must have been called. Returns how many pages
-    /// were written.
+    /// Makes memory hold what it held at that moment, which capture() has given. Returns how many pages were
+    /// written.
     std::uint64_t restore(const PageMap& wanted);
 
     /// For tests of the log: a page that holds something else than capture() says. All of memory is read.
@@ -48,7 +48,7 @@ private:
     Engine& engine_;
     std::vector<Region> regions_; ///< Those that can be written, by address.
     std::vector<std::uint64_t> bitmap_;
-    bool begun_{};
+    bool begun_{};    ///< What is known holds, but for the pages in the engine's log.
     PageStore store_; ///< Goes after the maps that hold its pages.
     PageMap known_;   ///< What memory held when its dirty pages were last taken.
 };

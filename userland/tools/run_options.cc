@@ -27,6 +27,7 @@ struct RawOptions {
     std::string on_shutdown, on_halt;
     std::string escape_key{"ctrl-]"};
     std::string checkpoint_every;
+    std::uint64_t checkpoint_memory{};
     bool planner_bug{}, monitor_fault{};
 };
 
@@ -267,6 +268,11 @@ void add_user_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
         ->option_text("N")
         ->check(CLI::Range(2u, 1000u))
         ->group(group);
+    app.add_option("--checkpoint-memory", raw.checkpoint_memory,
+                   "Memory that checkpoints may take, in MiB (default: half of the host's)")
+        ->option_text("SIZE")
+        ->check(CLI::Range(1u, 1u << 24))
+        ->group(group);
     app.add_flag("-H,--headless", options.headless, "No screen: control the machine with btvm-ctl")
         ->group(group);
     app.add_option("-c,--control", options.control_path,
@@ -415,6 +421,7 @@ void finish(const CLI::App& app, RunOptions& options, RawOptions& raw) {
     if (options.pc.name.empty() && options.restore_path.empty()) options.pc.name = guest_name(named_after);
     if (options.pc.name.find('/') != std::string::npos)
         throw CLI::ValidationError("--name", "a name has no '/' in it");
+    options.pc.checkpoint_memory = raw.checkpoint_memory << 20;
     if (!raw.checkpoint_every.empty()) {
         const auto period = parse_period(raw.checkpoint_every);
         if (!period)

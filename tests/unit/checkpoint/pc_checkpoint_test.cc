@@ -223,6 +223,24 @@ TEST_F(PcCheckpoint, TheClockTakesAndThins) {
     expect_done(pc);
 }
 
+TEST_F(PcCheckpoint, MemoryForThemIsBounded) {
+    PcConfig config = worker(true);
+    config.checkpoint_memory = 1; // any page is enough
+    Pc pc(config);
+    pc.start();
+    while (pc.checkpoint("first").pages == 0) // it has not begun
+        pc.delete_checkpoint("first");
+    EXPECT_THROW((void)pc.checkpoint("second"), CheckpointError);
+    EXPECT_EQ(pc.checkpoints().lines.size(), 1u);
+    // The clock's own make room for each other; when there are none, it is told.
+    pc.checkpoint_every(10ms, 10);
+    ASSERT_TRUE(halts(pc));
+    EXPECT_EQ(pc.checkpoints().lines.size(), 1u);
+    const auto messages = pc.take_messages();
+    ASSERT_EQ(messages.size(), 1u);
+    EXPECT_NE(messages[0].find("by the clock"), std::string::npos) << messages[0];
+}
+
 TEST_F(PcCheckpoint, FloppiesGoBackIntoTheirDrives) {
     std::vector<std::string> images;
     for (const char* name : {"one", "two"}) {

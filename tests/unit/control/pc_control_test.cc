@@ -51,7 +51,10 @@ protected:
         config.engine.trace = true;
         config.floppies[0] = {folder_ + "/echo.img", false, false};
         pc_ = std::make_unique<Pc>(config);
-        control_ = std::make_unique<PcControl>(*pc_, [] { quit_ = true; });
+        control_ = std::make_unique<PcControl>(*pc_, [](bool keep) {
+            quit_ = true;
+            keep_ = keep;
+        });
         server_ = std::make_unique<ControlServer>(folder_ + "/control.sock", *control_);
         pc_->start();
     }
@@ -85,7 +88,7 @@ protected:
     static inline std::unique_ptr<Pc> pc_;
     static inline std::unique_ptr<PcControl> control_;
     static inline std::unique_ptr<ControlServer> server_;
-    static inline bool quit_{};
+    static inline bool quit_{}, keep_{};
     std::unique_ptr<ControlClient> client_;
 };
 
@@ -166,10 +169,60 @@ TEST_F(PcControlTest, ResetBootsAgain) {
     client_->request("wait-for", {{"text", "btvm test"}, {"timeout", 60}});
 }
 
+TEST_F(PcControlTest, Checkpoints) {
+    const auto taken = client_->request("checkpoint", {{"name", "here"}});
+    EXPECT_EQ(taken["name"], "here");
+    EXPECT_GT(taken["pages"], 10);
+    EXPECT_GT(taken["bytes"], 40960);
+    client_->request("type", {{"text", "later"}});
+    client_->request("wait-for", {{"text", "later"}, {"timeout", 20}});
+    EXPECT_EQ(client_->request("checkpoint")["name"], "2");
+    EXPECT_EQ(client_->request("rewind", {{"name", "here"}})["guest_seconds"], taken["guest_seconds"]);
+    EXPECT_EQ(client_->request("screen")["text"].get<std::string>().find("later"), std::string::npos);
+    client_->request("checkpoint", {{"name", "branch"}});
+
+    auto tree = client_->request("tree");
+    ASSERT_EQ(tree["checkpoints"].size(), 3u);
+    const auto& second = tree["checkpoints"][1];
+    EXPECT_EQ(second["name"], "2");
+    EXPECT_EQ(second["parent"], "here");
+    EXPECT_EQ(second["graph"], "├─ ");
+    EXPECT_NE(second["screen"].get<std::string>().find("later"), std::string::npos);
+    EXPECT_TRUE(tree["checkpoints"][0]["parent"].is_null());
+    EXPECT_EQ(tree["checkpoints"][2]["present"], true);
+    EXPECT_GT(tree["stored_bytes"], 40960);
+
+    EXPECT_EQ(code_of("checkpoint", {{"name", "here"}}), "failed");
+    EXPECT_EQ(code_of("checkpoint", {{"name", 7}}), "bad-request");
+    EXPECT_EQ(code_of("checkpoint", {{"name", "a\nb"}}), "failed");
+    EXPECT_EQ(code_of("rewind", {{"name", "nowhere"}}), "failed");
+    EXPECT_EQ(code_of("delete"), "bad-request");
+    EXPECT_EQ(code_of("rename", {{"name", "here"}}), "bad-request");
+    EXPECT_EQ(code_of("rename", {{"name", "here"}, {"to", "2"}}), "failed");
+    client_->request("rename", {{"name", "2"}, {"to", "second"}});
+    client_->request("delete", {{"name", "here"}});
+    tree = client_->request("tree");
+    ASSERT_EQ(tree["checkpoints"].size(), 2u);
+    EXPECT_EQ(tree["checkpoints"][0]["name"], "second");
+    client_->request("rewind", {{"name", "second"}});
+    client_->request("wait-for", {{"text", "later"}, {"timeout", 1}});
+    EXPECT_TRUE(client_->request("commit")["images"].empty());
+    // A floppy that checkpoints know can go in again only as it was.
+    const std::string path = folder_ + "/echo.img";
+    EXPECT_EQ(code_of("floppy", {{"drive", "a"}, {"action", "insert"}, {"path", path}}), "ok");
+    EXPECT_EQ(code_of("floppy", {{"drive", "a"}, {"action", "insert"}, {"path", path}, {"snapshot", true}}),
+              "failed");
+    EXPECT_EQ(client_->request("info")["floppies"][0]["path"], path);
+    client_->request("rewind", {{"name", "branch"}});
+}
+
 TEST_F(PcControlTest, QuitIsPassedOn) {
     quit_ = false;
     client_->request("quit");
     EXPECT_TRUE(quit_);
+    EXPECT_TRUE(keep_);
+    client_->request("quit", {{"discard", true}});
+    EXPECT_FALSE(keep_);
 }
 
 } // namespace

@@ -1,0 +1,165 @@
+"""Checkpoints and rewinds: time and bytes against the pages that the guest has written, at several sizes of memory, and
+beside them savevm and loadvm of qemu-system-i386 nested in the same test host, with the same guest.
+
+The guest (guest-images/bootsectors/dirty_pages.S) writes as many pages as a key says. The times are btvm-run's own: how long
+the guest stood still. QEMU's are of five in a row, by the test host's clock."""
+
+import json
+import pathlib
+import re
+import statistics
+import subprocess
+import tempfile
+
+import linux_boots
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+IMAGE = ROOT / "build" / "guests" / "dirty_pages.img"
+CONTENT = "q"  # the key before the first checkpoint: 4096 pages, so that memory is not all zeros
+# Key: pages. The last one of each size writes all of memory above 2 MiB.
+PAGES = {"1": 1, "7": 64, "0": 512, "q": 4096, "e": 16384, "t": 65536, "y": 131072}
+QEMU_REPEATS = 5
+
+# Rewinding to `base` makes the letter B again; the key makes it C. What the pages hold is another word each time.
+INSIDE = """
+seconds() { cut -d' ' -f1 /proc/uptime; }
+ctl() { btvm-ctl -S /run/btvm.sock "$@"; }
+measure() { # MIB REPEATS KEY...
+    mib=$1 repeats=$2; shift 2
+    echo "== $mib MiB" >&2
+    btvm-run --headless --snapshot --control /run/btvm.sock -m $mib /dirty_pages.img 2>/out/$mib.log &
+    process=$!
+    ctl wait-for -t 200 'ready A' && ctl key %(content)s && ctl wait-for -t 200 'ready B' || return
+    ctl checkpoint base --json >/out/$mib.first.0.checkpoint
+    for key in "$@"; do
+        for n in $(seq $repeats); do
+            ctl rewind base >/dev/null
+            ctl key $key
+            ctl wait-for -t 600 'ready C' || return
+            ctl checkpoint there --json >/out/$mib.$key.$n.checkpoint
+            ctl rewind base --json >/out/$mib.$key.$n.rewind
+            ctl delete there
+        done
+    done
+    ctl quit
+    wait $process
+}
+# A command given to QEMU's monitor again and again, timed as a whole: QEMU answers each with a prompt.
+timed() { # NAME COMMAND
+    begin=$(seconds)
+    before=$(grep -o '(qemu)' /run/monitor | wc -l)
+    for n in $(seq %(repeats)d); do echo "$2"; done >&3
+    until [ $(grep -o '(qemu)' /run/monitor | wc -l) -ge $((before + %(repeats)d)) ]; do
+        kill -0 $process || return
+        sleep 0.05
+    done
+    echo "$begin $(seconds)" >/out/$1
+}
+measure_qemu() { # MIB
+    mib=$1
+    echo "== qemu, $mib MiB" >&2
+    rm -f /run/in && mkfifo /run/in
+    %(qemu)s -nodefaults -no-user-config -display none -M pc -accel tcg -cpu pentium3 -m $mib -vga std -boot a \\
+        -L /usr/share/seabios -drive if=floppy,format=raw,snapshot=on,file=/dirty_pages.img \\
+        -drive if=ide,format=qcow2,file=/state.qcow2 -monitor stdio </run/in >/run/monitor 2>/out/qemu.$mib.log &
+    process=$!
+    exec 3>/run/in
+    sleep 15
+    echo "sendkey %(content)s" >&3
+    sleep 3
+    timed qemu.$mib.savevm 'savevm a'
+    timed qemu.$mib.loadvm 'loadvm a'
+    echo quit >&3
+    exec 3>&-
+    wait $process
+    cp /run/monitor /out/qemu.$mib.monitor
+}
+mkdir -p /var/tmp
+insmod /btvm.ko || exit 1
+""" % {"content": CONTENT, "qemu": linux_boots.QEMU, "repeats": QEMU_REPEATS}
+
+
+def keys_for(mib):
+    """Up to the first key that writes all there is."""
+    above = (mib - 2) * 256
+    keys = [key for key, pages in PAGES.items() if pages < above]
+    return [*keys, next(key for key, pages in PAGES.items() if pages >= above)]
+
+
+def measure(module, sizes, repeats, qemu_sizes, seconds):
+    """[{mib, pages, kind, seconds (median), spread, bytes}], {mib: {"savevm": seconds, "loadvm": seconds}}"""
+    tools = ROOT / "build" / "hosted" / "userland"
+    with tempfile.TemporaryDirectory() as out:
+        state = pathlib.Path(out) / "state.qcow2"
+        command = [ROOT / "tests" / "host" / "btvm-host", "--mem", str(1024 + 3 * max(sizes)), "--smp", "2", "--timeout", str(seconds),
+                   "--hang", "600", "--cwd", "/", "--out", out, "--share", f"{module}:/btvm.ko", "--share", f"{IMAGE}:/dirty_pages.img"]
+        for tool in ("btvm-run", "btvm-ctl"):
+            command += ["--share", f"{tools / tool}:/bin/{tool}"]
+        script = INSIDE + "".join(f"measure {mib} {repeats} {' '.join(keys_for(mib))}\n" for mib in sizes)
+        if qemu_sizes:
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", state, "1M"], check=True)
+            command += ["--share", f"{state}:/state.qcow2", "--share", f"{linux_boots.VGA_BIOS}:/usr/share/qemu/vgabios-stdvga.bin"]
+            script += "".join(f"measure_qemu {mib}\n" for mib in qemu_sizes)
+        for path in linux_boots.FIRMWARE + (linux_boots.QEMU_FILES if qemu_sizes else ()):
+            if pathlib.Path(path).exists():
+                command += ["--share", path]
+        done = subprocess.run([*command, "--", "sh", "-c", script + "rmmod btvm\n"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, text=True, errors="replace", check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"the test host ended with status {done.returncode}\n{done.stdout[-3000:]}")
+        return btvm_rows(pathlib.Path(out)), qemu_times(pathlib.Path(out), qemu_sizes)
+
+
+def btvm_rows(folder):
+    samples = {}
+    for path in folder.iterdir():
+        match = re.fullmatch(r"(\d+)\.(\w+)\.\d+\.(checkpoint|rewind)", path.name)
+        if match and path.stat().st_size:
+            mib, key, kind = match.groups()
+            samples.setdefault((int(mib), PAGES.get(key, 0), kind), []).append(json.loads(path.read_text()))
+    rows = []
+    for (mib, _, kind), all_of_them in sorted(samples.items()):
+        times = [sample["pause_seconds"] for sample in all_of_them]
+        rows.append({"mib": mib, "kind": kind, "first": _ == 0, "pages": statistics.median(s["pages"] for s in all_of_them),
+                     "bytes": statistics.median(s.get("bytes", 0) for s in all_of_them), "seconds": statistics.median(times),
+                     "least": min(times), "most": max(times), "samples": len(times)})
+    return rows
+
+
+def qemu_times(folder, sizes):
+    times = {}
+    for mib in sizes:
+        for name in ("savevm", "loadvm"):
+            path = folder / f"qemu.{mib}.{name}"
+            log = folder / f"qemu.{mib}.log"
+            if not path.exists():
+                print(f"QEMU with {mib} MiB: no {name}: {log.read_text(errors='replace') if log.exists() else ''}")
+            else:
+                begin, end = map(float, path.read_text().split())
+                times.setdefault(mib, {})[name] = (end - begin) / QEMU_REPEATS
+    return times
+
+
+def report(results, module, quick, say, tabulate):
+    """Measures, prints, and puts the numbers into `results`."""
+    say("== checkpoints and rewinds, and QEMU's savevm and loadvm")
+    sizes = (16, 64) if quick else (16, 64, 256, 512)
+    rows, qemu = measure(module, sizes, 3 if quick else 5, (16, 64) if quick else (16, 64, 256), 900 if quick else 3000)
+    results["checkpoints"] = {"rows": rows, "qemu": qemu}
+
+    def ms(seconds):
+        return f"{1000 * seconds:.2f}"
+    print("\nCheckpoints and rewinds: milliseconds that the guest stood still, median (least to most):")
+    tabulate([("MiB", "", "pages", "ms", "", "KiB kept", "us a page")] +
+             [(row["mib"], "first checkpoint" if row["first"] else row["kind"], f"{row['pages']:.0f}", ms(row["seconds"]),
+               f"({ms(row['least'])} to {ms(row['most'])})" if row["samples"] > 1 else "",
+               f"{row['bytes'] / 1024:.0f}" if row["bytes"] else "", f"{1e6 * row['seconds'] / max(1, row['pages']):.1f}")
+              for row in rows])
+    print("\nBeside QEMU's, nested, with the same guest (16 MiB of its memory are not zeros):")
+    table = [("MiB", "savevm ms", "checkpoint of 64 pages", "times faster", "loadvm ms", "rewind of 64 pages", "times faster")]
+    for mib, times in qemu.items():
+        own = {row["kind"]: row["seconds"] for row in rows if row["mib"] == mib and 64 <= row["pages"] < 100}
+        if len(own) == 2 and len(times) == 2:
+            table.append((mib, ms(times["savevm"]), ms(own["checkpoint"]), f"{times['savevm'] / own['checkpoint']:.0f}",
+                          ms(times["loadvm"]), ms(own["rewind"]), f"{times['loadvm'] / own['rewind']:.0f}"))
+    tabulate(table)
