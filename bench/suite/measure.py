@@ -1,0 +1,113 @@
+"""Measures: column by column, each in one boot of the guest, everything in shuffled order."""
+
+import dataclasses
+import pathlib
+import sys
+import tempfile
+import time
+
+from . import benchmarks, machines, results
+from .session import Dead, Session, TimedOut, Wrong
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+    repeats: int           # measurements of each benchmark in each column
+    micro_seconds: float   # that one measurement of a micro-benchmark takes, about
+    cell_seconds: float    # after which a cell is given no more measurements, and one that has none yet is stopped
+    boot_seconds: float    # for a guest to boot
+    seed: int
+
+
+class Progress:
+    """Says on standard error what is being done; on a terminal, in one line."""
+
+    def __init__(self, steps):
+        self.steps, self.step, self.began = steps, 0, time.monotonic()
+        self.terminal = sys.stderr.isatty()
+
+    def say(self, text, last=False):
+        minutes, seconds = divmod(int(time.monotonic() - self.began), 60)
+        line = f"[{100 * self.step // self.steps:3d}% {minutes:2d}:{seconds:02d}] {text}"
+        if self.terminal:
+            print(f"\r\033[K{line[:110]}", end="\n" if last else "", file=sys.stderr, flush=True)
+        elif last:
+            print(line, file=sys.stderr, flush=True)
+
+
+def calibrate(session, benchmark, plan):
+    """A count with which one measurement takes about plan.micro_seconds. The first time, which loads the program and runs all
+    code for the first time, does not count unless it was too long altogether."""
+    count = benchmark.first
+    deadline = time.monotonic() + plan.cell_seconds
+    for attempt in range(6):
+        sample = session.run(benchmark.line(count), count, max(1, deadline - time.monotonic()))
+        if sample.seconds >= plan.micro_seconds * (0.5 if attempt else 5):
+            break
+        if not attempt:
+            continue
+        count = results.next_count(count, sample.seconds, plan.micro_seconds)
+    return count
+
+
+def measure_column(session, names, plan, random, cells, progress, column):
+    """Fills `cells`, one for each name. Dead if the guest dies; what it had measured by then is kept."""
+    counts, spent, hopeless = {}, dict.fromkeys(names, 0.0), set()
+    for benchmark in benchmarks.rounds(names, plan.repeats, random):
+        progress.step += 1
+        cell = cells[benchmark.name]
+        if benchmark.name in hopeless or spent[benchmark.name] > plan.cell_seconds:
+            continue
+        progress.say(f"{column.name}: {benchmark.name}")
+        began = time.monotonic()
+        try:
+            if benchmark.after in hopeless:
+                raise TimedOut
+            if benchmark.micro and benchmark.name not in counts:
+                counts[benchmark.name] = calibrate(session, benchmark, plan)
+                began = time.monotonic()
+            count = counts.get(benchmark.name, 1)
+            cell.add(session.run(benchmark.line(count), count, plan.cell_seconds))
+        except TimedOut:
+            hopeless.add(benchmark.name)
+            cell.fail(results.TIMEOUT, f"not done within {plan.cell_seconds:.0f} s"
+                      if benchmark.after not in hopeless else f"{benchmark.after} was not done in time")
+        except Wrong as wrong:
+            hopeless.add(benchmark.name)
+            cell.fail(results.WRONG, str(wrong))
+        spent[benchmark.name] += time.monotonic() - began
+
+
+def measure(columns, names, plan, random, out, here=False):
+    """{column name: {benchmark name: Cell}} and {column name: seconds to boot}."""
+    marks = machines.compile_marks(out)
+    names = benchmarks.with_predecessors(names)
+    order = list(columns)
+    random.shuffle(order)
+    progress = Progress(max(1, len(order) * len(names) * plan.repeats))
+    grid = {column.name: {name: results.Cell() for name in names} for column in columns}
+    boots = {}
+    for number, column in enumerate(order):
+        cells = grid[column.name]
+        progress.step = number * progress.steps // len(order)
+        why = machines.absent(column, here)
+        if not why:
+            progress.say(f"{column.name}: booting")
+            with tempfile.TemporaryDirectory(prefix="btvm-bench-") as folder:
+                session = Session(machines.command(column, marks, pathlib.Path(folder), here), out / f"{column.name}.log",
+                                  machines.ROOT)
+                try:
+                    boots[column.name] = session.wait_for_guest(plan.boot_seconds)
+                    measure_column(session, names, plan, random, cells, progress, column)
+                except Dead as dead:
+                    why = str(dead)
+                finally:
+                    session.close()
+        for cell in cells.values():
+            if not cell.samples and cell.status == results.ABSENT:
+                cell.fail(results.ABSENT, why)
+        done = sum(cell.status == results.OK for cell in cells.values())
+        progress.say(f"{column.name}: {done} of {len(cells)} measured" + (f", booted in {boots[column.name]:.0f} s"
+                     if column.name in boots else "") + (f"; {why}" if why else ""), last=True)
+    return grid, boots
