@@ -1,16 +1,17 @@
 """The part "suite" of bench/run: measures, prints, and returns what goes into the report."""
 
+import json
 import os
 import pathlib
 import random
 import sys
 import time
 
-from . import benchmarks, machines, measure, results, tables
+from . import benchmarks, figures, machines, measure, tables
 
-QUICK = measure.Plan(repeats=3, micro_seconds=0.1, cell_seconds=20, boot_seconds=150, seed=0)
-FULL = measure.Plan(repeats=5, micro_seconds=0.3, cell_seconds=60, boot_seconds=300, seed=0)
-QUICK_COLUMNS = ("native", "btvm", "registers-4", "qemu")
+QUICK = measure.Plan(passes=1, repeats=3, micro_seconds=0.1, cell_seconds=8, limit_seconds=30, boot_seconds=120)
+FULL = measure.Plan(passes=2, repeats=3, micro_seconds=0.2, cell_seconds=10, limit_seconds=90, boot_seconds=900)
+QUICK_COLUMNS = ("native", "btvm", "qemu")  # bochs, nested in an emulator, takes many minutes to boot
 
 
 def run(report, quick, out, columns=(), names=(), here=False, seed=None):
@@ -21,21 +22,33 @@ def run(report, quick, out, columns=(), names=(), here=False, seed=None):
     print(f"== the suite: {len(names)} benchmarks in {len(chosen)} columns, {plan.repeats} times each; order by seed {seed}",
           file=sys.stderr)
     began = time.monotonic()
-    grid, boots = measure.measure(chosen, names, plan, random.Random(seed), pathlib.Path(out), here)
+    out = pathlib.Path(out)
     where = "on this machine" if here else "in the test host"
-    columns = [column.name for column in chosen]
-    base = "native" if "native" in columns and any(c.samples for c in grid["native"].values()) else "qemu"
+
+    def keep(grid, boots):
+        """What there is so far goes into the report, and into a file of its own in case that the run is broken off."""
+        report["suite"] = {
+            "where": where, "seed": seed, "seconds": time.monotonic() - began, "load_average": os.getloadavg(),
+            "plan": vars(plan), "guest_memory_mib": machines.MEMORY, "boot_seconds": boots,
+            "columns": {c.name: {"what": c.what, "options": c.options} for c in chosen},
+            "benchmarks": {name: benchmarks.BY_NAME[name].what for name in names},
+            "cells": {column: {name: cell.as_json() for name, cell in cells.items()} for column, cells in grid.items()},
+        }
+        (out / "suite.json").write_text(json.dumps(report["suite"], indent=1) + "\n")
+
+    grid, boots = measure.measure(chosen, names, plan, random.Random(seed), out, here, keep)
+    show(grid, boots, names, where, out)
+
+
+def show(grid, boots, names, where, out):
+    columns = list(grid)
+    base = "native" if any(cell.samples for cell in grid.get("native", {}).values()) else "qemu"
     print(f"\nThe suite, {where}; every time from mark to mark on the guest's serial line, by that machine's clock:")
     tables.times(grid, columns, names)
     tables.ratios(grid, columns, names, base)
     tables.counts(grid, columns, names)
     tables.counters(grid, columns, names)
     tables.remarks(grid, columns, names, boots)
-    report["suite"] = {
-        "where": where, "seed": seed, "seconds": time.monotonic() - began, "load_at_end": os.getloadavg(), "plan": vars(plan) | {"seed": seed},
-        "guest_memory_mib": machines.MEMORY, "base": base, "boot_seconds": boots,
-        "columns": {c.name: {"what": c.what, "options": c.options} for c in chosen},
-        "benchmarks": {name: benchmarks.BY_NAME[name].what for name in names},
-        "cells": {column: {name: grid[column][name].as_json() for name in names} for column in columns},
-    }
-    return grid
+    paths, why = figures.draw(grid, names, where, out)
+    print("\nPlots: " + ", ".join(str(path.relative_to(machines.ROOT)) for path in paths) if paths
+          else f"\n{why or 'No plots: nothing to compare.'}")

@@ -16,16 +16,19 @@ COUNTERS = (
     ("world_switches", "world sw."),
     ("leave_userland_io", "userland I/O"),
     ("emulated_instructions", "emulated"),
+    ("branches_resolved", "branches"),
     ("interpreted_instructions", "interpreted"),
 )
 
 
 @dataclasses.dataclass
 class Sample:
-    """One measurement: `seconds` from mark to mark by the measuring machine's clock, `guest_seconds` by the guest's own."""
+    """One measurement: `seconds` from mark to mark by the measuring machine's clock, `guest_seconds` by the guest's own;
+    `waited`: the share of the time for which other work on this machine kept a CPU from it (see contention.py)."""
     count: int
     seconds: float
     guest_seconds: float
+    waited: float = 0
     counters: dict | None = None  # what was added to btvm's counters meanwhile
 
     @property
@@ -71,6 +74,12 @@ class Cell:
         seconds = sum(s.seconds for s in self.samples)
         return sum(s.guest_seconds for s in self.samples) / seconds - 1 if seconds else None
 
+    @property
+    def waited(self):
+        """The share of all samples' time in which other work was in the way, or None."""
+        seconds = sum(s.seconds for s in self.samples)
+        return sum(s.waited * s.seconds for s in self.samples) / seconds if seconds else None
+
     def counter(self, name):
         """The median of a counter for one, or None where there are no counters."""
         values = [s.counters[name] / s.count for s in self.samples if s.counters]
@@ -78,7 +87,7 @@ class Cell:
 
     def as_json(self):
         return {"status": self.status, "why": self.why, "median_seconds": self.median, "spread": self.spread,
-                "guest_clock_error": self.clock_error, "samples": [dataclasses.asdict(s) for s in self.samples]}
+                "guest_clock_error": self.clock_error, "waited": self.waited, "samples": [dataclasses.asdict(s) for s in self.samples]}
 
 
 def difference(before, after):

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 
-from . import results
+from . import contention, results
 
 STOP_SECONDS = 30  # to answer Ctrl-C
 
@@ -76,14 +76,18 @@ class Session:
         return time.monotonic() - began
 
     def run(self, line, count, seconds):
-        """Asks the guest for one benchmark; a Sample, or TimedOut, Wrong or Dead."""
+        """Asks the guest for one benchmark; a Sample, or TimedOut, Wrong or Dead. What is measured may take that many seconds,
+        and so may what is done before it and behind it."""
         self.order("say " + line)
         deadline = time.monotonic() + seconds
-        got = {}
+        got, waited = {}, {}
         try:
             while True:
                 word, rest = self.next(deadline)
                 got[word] = rest
+                if word in ("begin", "end"):
+                    deadline = time.monotonic() + seconds
+                    waited[word] = contention.waited(self.process.pid)
                 if word == "guest" and rest.startswith("@"):
                     break
         except TimedOut:
@@ -98,7 +102,8 @@ class Session:
         if "before" in got:
             before, after = (json.loads(got[when])["stats"] for when in ("before", "after"))
             counters = results.difference(before, after)
-        return results.Sample(count, (int(got["end"]) - int(got["begin"])) / 1e9, int(guest_ns) / 1e9, counters)
+        lasted = (int(got["end"]) - int(got["begin"])) / 1e9
+        return results.Sample(count, lasted, int(guest_ns) / 1e9, (waited["end"] - waited["begin"]) / lasted, counters)
 
     def stop(self):
         self.order("stop")

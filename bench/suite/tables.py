@@ -94,6 +94,11 @@ def remarks(grid, columns, names, boots):
                   f"{'' if len(which) < len(names) else ' compared'}: {why}")
         errors = [(abs(error), error, name) for name in names
                   if (error := grid[column][name].clock_error) is not None and abs(error) > 0.05]
+        busy = [(waited, name) for name in names if (waited := grid[column][name].waited) is not None and waited > 0.05]
+        if busy:
+            waited, name = max(busy)
+            print(f"{column}: other work on this machine was in the way of {len(busy)} of {len(names)}, most of {name}: for "
+                  f"{100 * waited:.0f}% of the time")
         if errors:
             _, error, name = max(errors)
             print(f"{column}: the guest's clock differs by more than 5% in {len(errors)} of {len(names)}, most in {name}: {100 * error:+.1f}%")
