@@ -117,7 +117,7 @@ int main(void)
 	static const uint8_t pushf_pop[] = { 0x9c, 0x58 };   /* needs a breakpoint */
 	static const uint8_t in[] = { 0xe4, 0x80 };          /* to userland; writes to that port stay in the core */
 	double call[REPEATS], saved[REPEATS], plain[REPEATS], fault[REPEATS], breakpoint[REPEATS], off[REPEATS],
-		world[REPEATS], exit_cost[REPEATS];
+		exception[REPEATS], world[REPEATS], exit_cost[REPEATS];
 	unsigned int i;
 
 	for (i = 0; i < REPEATS; i++) {
@@ -131,13 +131,15 @@ int main(void)
 		without = time_guest(BTVM_CONFIG_MONITOR_OFF, TRAPS, pushf_pop, sizeof(pushf_pop));
 		breakpoint[i] = on.ns;
 		off[i] = without.ns;
+		exception[i] = (on.ns - plain[i]) / on.traps;
 		world[i] = (without.ns - on.ns) / (without.switches - on.switches);
 		exit_cost[i] = time_guest(0, EXITS, in, sizeof(in)).ns;
 	}
 	printf("{\"repeats\": %d, \"ns\": {\"empty_call\": %.3f, \"call_saving_registers\": %.3f, \"untraced_loop_round\": %.3f, "
-	       "\"privileged_trap_in_monitor\": %.1f, \"breakpoint_trap_in_monitor\": %.1f, \"breakpoint_trap_in_host\": %.1f, "
+	       "\"privileged_trap_in_monitor\": %.1f, \"breakpoint_trap_in_monitor\": %.1f, \"exception\": %.1f, \"breakpoint_trap_in_host\": %.1f, "
 	       "\"world_switch\": %.1f, \"exit_to_userland\": %.1f}}\n",
-	       REPEATS, median(call), median(saved), median(plain), median(fault), median(breakpoint), median(off),
+	       REPEATS, median(call), median(saved), median(plain), median(fault), median(breakpoint),
+	       median(exception), median(off),
 	       median(world), median(exit_cost));
 	return 0;
 }
