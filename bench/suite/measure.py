@@ -76,18 +76,20 @@ def measure_column(session, names, plan, random, cells, progress, column):
         if benchmark.name in hopeless or spent[benchmark.name] > plan.cell_seconds:
             continue
         progress.say(f"{column.name}: {benchmark.name}")
+        if benchmark.after in hopeless:
+            hopeless.add(benchmark.name)
+            before = cells[benchmark.after].status
+            cell.fail(results.ABSENT if before == results.WRONG else results.TIMEOUT, f"{benchmark.after} was not done")
+            continue
         began = time.monotonic()
         try:
-            if benchmark.after in hopeless:
-                raise TimedOut
             if benchmark.micro and benchmark.name not in counts:
                 counts[benchmark.name] = calibrate(session, benchmark, plan)
             count = counts.get(benchmark.name, 1)
             cell.add(undisturbed(session, benchmark, count, plan))
         except TimedOut:
             hopeless.add(benchmark.name)
-            cell.fail(results.TIMEOUT, f"not done within {plan.limit_seconds:.0f} s"
-                      if benchmark.after not in hopeless else f"{benchmark.after} was not done in time")
+            cell.fail(results.TIMEOUT, f"not done within {plan.limit_seconds:.0f} s")
         except Wrong as wrong:
             hopeless.add(benchmark.name)
             cell.fail(results.WRONG, str(wrong))
