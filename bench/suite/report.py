@@ -7,7 +7,7 @@ import random
 import sys
 import time
 
-from . import benchmarks, figures, machines, measure, tables
+from . import benchmarks, figures, machines, measure, results, tables
 
 QUICK = measure.Plan(passes=1, repeats=3, micro_seconds=0.1, cell_seconds=5, limit_seconds=30, boot_seconds=120)
 FULL = measure.Plan(passes=2, repeats=3, micro_seconds=0.2, cell_seconds=10, limit_seconds=90, boot_seconds=900)
@@ -38,6 +38,15 @@ def run(report, quick, out, columns=(), names=(), here=False, seed=None):
 
     grid, boots = measure.measure(chosen, names, plan, random.Random(seed), out, here, keep)
     show(grid, boots, names, where, out)
+
+
+def again(path, out):
+    """Shows a report that was kept, be it of a run that was broken off."""
+    kept = json.loads(pathlib.Path(path).read_text())
+    kept = kept.get("suite", kept)
+    grid = {column: {name: results.Cell.from_json(cell) for name, cell in cells.items()} for column, cells in kept["cells"].items()
+            if any(cell["status"] != results.ABSENT or cell["why"] for cell in cells.values())}
+    show(grid, kept["boot_seconds"], list(kept["benchmarks"]), kept["where"], pathlib.Path(out))
 
 
 def show(grid, boots, names, where, out):

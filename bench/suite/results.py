@@ -89,6 +89,11 @@ class Cell:
         return {"status": self.status, "why": self.why, "median_seconds": self.median, "spread": self.spread,
                 "guest_clock_error": self.clock_error, "waited": self.waited, "samples": [dataclasses.asdict(s) for s in self.samples]}
 
+    @staticmethod
+    def from_json(made):
+        """Of what as_json() has made."""
+        return Cell([Sample(**sample) for sample in made["samples"]], made["status"], made["why"])
+
 
 def difference(before, after):
     """Of two sets of counters; those that are not sums (peaks, sizes) are as they are afterwards."""
