@@ -16,6 +16,7 @@ _start: set_up_real_mode
         enter_protected_mode
         mov     $0x12345678, %ebx       # the next word to write
         movl    $0x00c300b0 + ('A' << 8), kCode
+        movb    $'A', kLetter           # now it is ready
 next_key:
         in      $0x64, %al              # status: bit 0, a byte is there
         test    $1, %al
@@ -50,7 +51,7 @@ next_key:
         mov     %al, kLetter
         jmp     next_key
 
-title:  .asciz  "dirty_pages: ready A after -"
+title:  .asciz  "dirty_pages: ready   after -"
         .code16
         flat_gdt
         boot_signature

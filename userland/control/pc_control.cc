@@ -224,7 +224,9 @@ ordered_json PcControl::checkpoint(const json& request) {
     return out;
 }
 
-ordered_json PcControl::rewind(const json& request) { return report_json(pc_.rewind(name_member(request))); }
+ordered_json PcControl::rewind(const json& request) {
+    return report_json(pc_.rewind(name_member(request), request.value("set_clock", false)));
+}
 
 ordered_json PcControl::tree() {
     const CheckpointList list = pc_.checkpoints();

@@ -209,8 +209,9 @@ public:
     /// `verify`, for tests: all of memory is read, and it fails if the log of written pages has missed one.
     CheckpointReport checkpoint(const std::string& name, bool verify = false);
     /// Takes the machine back to a checkpoint, an empty name: to the last one. It runs on from there, unless
-    /// it is paused. Throws CheckpointError.
-    CheckpointReport rewind(const std::string& name);
+    /// it is paused. `set_clock`: the guest's clock shows what it would at power-on, as if no time had been
+    /// lost. Throws CheckpointError.
+    CheckpointReport rewind(const std::string& name, bool set_clock = false);
     [[nodiscard]] CheckpointList checkpoints();
     void delete_checkpoint(const std::string& name);
     void rename_checkpoint(const std::string& name, const std::string& to);

@@ -190,8 +190,12 @@ CheckpointReport Pc::checkpoint(const std::string& name, bool verify) {
     });
 }
 
-CheckpointReport Pc::rewind(const std::string& name) {
-    return machine_->call([&] { return checkpoints_->go_back(name); });
+CheckpointReport Pc::rewind(const std::string& name, bool set_clock) {
+    return machine_->call([&] {
+        const CheckpointReport report = checkpoints_->go_back(name);
+        if (set_clock) board_->set_clock(config_.clock);
+        return report;
+    });
 }
 
 CheckpointList Pc::checkpoints() {

@@ -5,13 +5,13 @@
 #include <fstream>
 #include <iomanip>
 #include <iostream>
-#include <sstream>
 #include <thread>
 
 #include "userland/control/base64.hh"
 #include "userland/control/control_client.hh"
 #include "userland/control/runtime_directory.hh"
 #include "userland/machine/statistics.hh"
+#include "userland/tools/ctl_checkpoints.hh"
 #include "userland/tools/exit_codes.hh"
 
 namespace btvm {
@@ -65,8 +65,7 @@ struct Arguments {
     double timeout{10};
     std::string drive, action, path;
     bool snapshot{}, write_protect{};
-    std::string name, to;
-    bool verify{}, discard{};
+    bool discard{};
     bool as_json{};
     unsigned count{100};
 };
@@ -192,102 +191,6 @@ void print_saved(const ordered_json& reply, const Arguments& arguments) {
                      "started with --snapshot keeps its writes in its states)\n";
 }
 
-std::string kib(const ordered_json& bytes) {
-    return std::to_string((bytes.get<std::uint64_t>() + 1023) / 1024) + " KiB";
-}
-
-void print_report(const ordered_json& reply, const Arguments& arguments) {
-    if (arguments.as_json) {
-        std::cout << reply.dump(2) << "\n";
-        return;
-    }
-    std::cout << reply["name"].get<std::string>() << ": " << reply["pages"] << " pages";
-    if (reply.contains("bytes")) std::cout << ", " << kib(reply["bytes"]);
-    std::cout << ", the guest stood still for " << std::fixed << std::setprecision(6)
-              << reply["pause_seconds"].get<double>() << " s\n";
-}
-
-/// The last row of a screen that has something on it: the likeliest to tell states apart.
-std::string last_row(const std::string& screen) {
-    std::istringstream rows(screen);
-    std::string last;
-    for (std::string row; std::getline(rows, row);)
-        if (!row.empty()) last = row;
-    return last;
-}
-
-void tree(ControlClient& client, const Arguments& arguments) {
-    const ordered_json reply = client.request("tree");
-    if (arguments.as_json) {
-        std::cout << reply.dump(2) << "\n";
-        return;
-    }
-    for (const auto& each : reply["checkpoints"]) {
-        std::cout << (each["present"].get<bool>() ? "* " : "  ") << each["graph"].get<std::string>()
-                  << each["name"].get<std::string>() << "  " << std::fixed << std::setprecision(3)
-                  << each["guest_seconds"].get<double>() << " s  " << kib(each["bytes"]) << "  "
-                  << last_row(each["screen"]) << "\n";
-    }
-    if (reply["checkpoints"].empty()) std::cerr << "btvm-ctl: no checkpoints have been taken\n";
-}
-
-void commit(ControlClient& client, const Arguments& arguments) {
-    const ordered_json reply = client.request("commit");
-    if (arguments.as_json) {
-        std::cout << reply.dump(2) << "\n";
-        return;
-    }
-    for (const auto& image : reply["images"])
-        std::cout << image["path"].get<std::string>() << ": " << kib(image["bytes"]) << " written\n";
-    if (reply["images"].empty())
-        std::cerr << "btvm-ctl: nothing to write: no image has writes that checkpoints keep from it\n";
-}
-
-using Action = std::function<void()>;
-
-void add_checkpoint_commands(CLI::App& app, Arguments& arguments, Action& action) {
-    const auto client = [&arguments] { return ControlClient(find_socket(arguments.socket)); };
-    const auto command = [&](const char* name, const char* help, auto function) {
-        CLI::App* sub = app.add_subcommand(name, help);
-        sub->callback([&action, function] { action = function; });
-        return sub;
-    };
-    const auto reported = [&](const char* name, const char* help, const char* which) {
-        CLI::App* sub = command(name, help, [client, name, &arguments] {
-            json members = json::object();
-            if (!arguments.name.empty()) members["name"] = arguments.name;
-            if (arguments.verify) members["verify"] = true;
-            print_report(client().request(name, members), arguments);
-        });
-        sub->add_option("name", arguments.name, which);
-        sub->add_flag("-j,--json", arguments.as_json, "Print JSON");
-        return sub;
-    };
-    const auto shown = [&](const char* name, const char* help,
-                           void (*show)(ControlClient&, const Arguments&)) {
-        command(name, help, [client, show, &arguments] {
-            ControlClient connection = client();
-            show(connection, arguments);
-        })->add_flag("-j,--json", arguments.as_json, "Print JSON");
-    };
-    reported("checkpoint", "Keep the machine's present state, to rewind to", "Its name (default: a number)")
-        ->add_flag("--verify", arguments.verify, "For tests: look whether a written page has been missed");
-    reported("rewind", "Take the machine back to a checkpoint", "Which (default: the last one)");
-    shown("tree", "Show the checkpoints", tree);
-    command("delete", "Delete a checkpoint; those taken after it stay",
-            [client, &arguments] {
-                client().request("delete", {{"name", arguments.name}});
-            })
-        ->add_option("name", arguments.name, "Which")
-        ->required();
-    CLI::App* rename = command("rename", "Give a checkpoint another name", [client, &arguments] {
-        client().request("rename", {{"name", arguments.name}, {"to", arguments.to}});
-    });
-    rename->add_option("name", arguments.name, "Which")->required();
-    rename->add_option("to", arguments.to, "Its new name")->required();
-    shown("commit", "Write into the images what the guest has written since the first checkpoint", commit);
-}
-
 /// Declares the subcommands; each sets `action` to what it does when it is the one.
 void add_commands(CLI::App& app, Arguments& arguments, Action& action) {
     const auto client = [&arguments] { return ControlClient(find_socket(arguments.socket)); };
@@ -370,7 +273,7 @@ void add_commands(CLI::App& app, Arguments& arguments, Action& action) {
     });
     save->add_option("path", arguments.path, "The file; one that is there is replaced")->required();
     save->add_flag("-j,--json", arguments.as_json, "Print JSON");
-    add_checkpoint_commands(app, arguments, action);
+    add_checkpoint_commands(app, client, action);
     simple("power-button", "Press the power button: a guest with ACPI shuts down");
     shown("stats", "Print the engine's counters", stats);
     shown("trace", "Print the newest trace entries", trace)

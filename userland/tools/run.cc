@@ -79,12 +79,17 @@ void report_failure(Pc& pc, const RunOptions& options) {
     if (!(file << report).flush()) say(options.trace_file + ": cannot be written");
 }
 
+void tell_discarded(const std::string& path, std::uint64_t bytes, bool snapshot) {
+    if (bytes)
+        say(path + ": the " + (snapshot ? "snapshot's " : "") + std::to_string((bytes + 1023) / 1024) +
+            " KiB of writes " + (snapshot ? "" : "since the first checkpoint ") + "are lost, as wished");
+}
+
 void tell_discarded_writes(const PcStatus& status) {
     for (const DriveStatus& drive : status.drives)
-        if (drive.overlay_bytes)
-            say(drive.path + ": the " + (drive.snapshot ? "snapshot's " : "") +
-                std::to_string((drive.overlay_bytes + 1023) / 1024) + " KiB of writes " +
-                (drive.snapshot ? "" : "since the first checkpoint ") + "are lost, as wished");
+        tell_discarded(drive.path, drive.overlay_bytes, drive.snapshot);
+    for (const FloppyStatus& floppy : status.floppies)
+        if (!floppy.snapshot) tell_discarded(floppy.path, floppy.overlay_bytes, false);
 }
 
 /// Without --snapshot the guest's writes are meant to last: what checkpoints have kept from the images goes

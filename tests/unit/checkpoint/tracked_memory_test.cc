@@ -1,0 +1,146 @@
+// Memory as checkpoints see it, over an engine whose log of written pages the test writes.
+#include <cstring>
+#include <gtest/gtest.h>
+#include <random>
+#include <set>
+
+#include "userland/machine/tracked_memory.hh"
+
+namespace btvm {
+namespace {
+
+constexpr std::uint64_t kPage = kStoredPage;
+
+/// Notes what it is told, and has the log of what the test says the guest has written.
+class LoggingEngine final : public Engine {
+public:
+    explicit LoggingEngine(PhysicalMemory& memory) : memory_(memory) {}
+
+    void guest_writes(std::uint64_t frame, std::uint8_t value) {
+        const std::uint8_t bytes[] = {value};
+        memory_.write(frame * kPage + frame % kPage, bytes);
+        dirty.insert(frame);
+    }
+    void memory_written(std::uint64_t at, std::uint64_t size) override {
+        for (std::uint64_t frame = at / kPage; frame < (at + size) / kPage; frame++) {
+            told.insert(frame);
+            dirty.insert(frame);
+        }
+        calls++;
+    }
+    void take_dirty(std::size_t region, std::span<std::uint64_t> bitmap) override {
+        if (fails) throw std::runtime_error("no log");
+        const MemoryRegion& r = memory_.regions()[region];
+        EXPECT_FALSE(r.read_only);
+        std::fill(bitmap.begin(), bitmap.end(), 0);
+        for (std::uint64_t page = 0; page < r.size / kPage; page++)
+            if (dirty.erase(r.first / kPage + page)) bitmap[page / 64] |= std::uint64_t{1} << page % 64;
+    }
+
+    std::set<std::uint64_t> dirty, told; ///< Page frames.
+    unsigned calls{};
+    bool fails{};
+
+    // What memory has nothing to do with.
+    [[nodiscard]] std::string_view name() const override { return "none"; }
+    [[nodiscard]] EngineExit run(GuestTime) override { return {}; }
+    void kick() override {}
+    void set_irq(unsigned, bool) override {}
+    void nmi() override {}
+    void set_a20(bool) override {}
+    [[nodiscard]] bool a20() const override { return true; }
+    void set_pm_timer(std::uint16_t) override {}
+    void reset() override {}
+    [[nodiscard]] GuestTime now() const override { return {}; }
+    void freeze_time() override {}
+    void thaw_time() override {}
+    [[nodiscard]] btvm_state state() const override { return {}; }
+    [[nodiscard]] bool set_state(const btvm_state&, GuestTime) override { return true; }
+    [[nodiscard]] Registers registers() const override { return {}; }
+    [[nodiscard]] btvm_stats stats() const override { return {}; }
+    [[nodiscard]] std::vector<btvm_trace_entry> trace(unsigned) const override { return {}; }
+
+private:
+    PhysicalMemory& memory_;
+};
+
+struct Tracked : testing::Test {
+    PhysicalMemory memory{{4, std::vector<std::uint8_t>(0x10000, 0xf4), {}, false}};
+    LoggingEngine engine{memory};
+    TrackedMemory tracked{engine, memory};
+
+    [[nodiscard]] std::vector<std::uint8_t> content() const {
+        std::vector<std::uint8_t> bytes(4 << 20);
+        memory.read(0, bytes);
+        return bytes;
+    }
+};
+
+TEST_F(Tracked, TellsTheEngineWhatItWrites) {
+    engine.guest_writes(3, 1);
+    const PageMap first = tracked.capture();
+    engine.guest_writes(3, 2);
+    engine.guest_writes(4, 2);
+    (void)tracked.capture();
+    engine.guest_writes(0x9f, 2); // the last page of one region, and the first of the next
+    engine.guest_writes(0xa0, 2);
+    engine.guest_writes(0x200, 2);
+    EXPECT_EQ(tracked.restore(first), 5u);
+    EXPECT_EQ(engine.told, (std::set<std::uint64_t>{3, 4, 0x9f, 0xa0, 0x200}));
+    EXPECT_EQ(engine.calls, 4u) << "neighbours at once, but no call across regions";
+    EXPECT_TRUE(engine.dirty.empty()) << "our own writes are none of the guest's";
+    engine.told.clear();
+    EXPECT_EQ(tracked.restore(first), 0u);
+    EXPECT_TRUE(engine.told.empty());
+}
+
+TEST_F(Tracked, AnyWayBackAndForth) {
+    std::mt19937 random(7);
+    std::vector<std::pair<PageMap, std::vector<std::uint8_t>>> moments;
+    for (int step = 0; step < 300; step++) {
+        for (unsigned writes = random() % 6; writes; writes--) {
+            const std::uint64_t frame = random() % 2 ? random() % 24 : random() % 1024;
+            if (frame < 0xc0 || frame >= 0x100)
+                engine.guest_writes(frame, static_cast<std::uint8_t>(random() % 3));
+        }
+        if (random() % 2 || moments.empty()) {
+            moments.emplace_back(tracked.capture(), content());
+            ASSERT_FALSE(tracked.unnoticed());
+        } else {
+            const auto& [map, bytes] = moments[random() % moments.size()];
+            (void)tracked.restore(map);
+            ASSERT_EQ(content(), bytes) << step;
+            ASSERT_FALSE(tracked.unnoticed());
+        }
+    }
+}
+
+TEST_F(Tracked, AnUnnoticedWriteIsFound) {
+    (void)tracked.capture();
+    EXPECT_FALSE(tracked.unnoticed());
+    engine.guest_writes(77, 1);
+    engine.dirty.clear();
+    (void)tracked.capture();
+    EXPECT_EQ(tracked.unnoticed(), 77u);
+}
+
+TEST_F(Tracked, AfterALostLogAllOfMemoryIsRead) {
+    engine.guest_writes(5, 1);
+    const PageMap first = tracked.capture();
+    engine.guest_writes(5, 2);
+    engine.fails = true;
+    EXPECT_THROW((void)tracked.capture(), std::runtime_error);
+    engine.fails = false;
+    engine.dirty.clear();
+    const PageMap second = tracked.capture();
+    EXPECT_FALSE(tracked.unnoticed());
+    EXPECT_EQ(TrackedMemory::differing_pages(first, second), 1u);
+    engine.fails = true;
+    EXPECT_THROW((void)tracked.restore(first), std::runtime_error);
+    engine.fails = false;
+    EXPECT_EQ(tracked.restore(first), 1u);
+    EXPECT_FALSE(tracked.unnoticed());
+}
+
+} // namespace
+} // namespace btvm
