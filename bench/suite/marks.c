@@ -10,8 +10,10 @@
  * Standard output, a line each:
  *   connected
  *   guest TEXT          a line of the guest
+ *   ready               the guest waits to be told to begin
  *   before JSON         the reply of btvm's control socket to "stats"; only with a control socket
- *   begin NS, end NS    the marks, by this machine's clock (CLOCK_MONOTONIC)
+ *   begin NS            the marks, by this machine's clock (CLOCK_MONOTONIC); both lines come at the end, because to write one
+ *   end NS              takes the CPU away from the guest
  *   after JSON
  *   gone                the guest's end of the line is closed; the program ends
  * A mark's way here is the same at the beginning and at the end, so it is not part of the difference.
@@ -116,17 +118,20 @@ static void take_byte(char byte, uint64_t now)
 {
 	static char line[1024];
 	static size_t length;
+	static uint64_t begun;
 
 	switch (byte) {
 	case MARK_READY:
+		printf("ready\n");
 		print_counters("before");
+		fflush(stdout);
 		to_guest("g", 1);
 		break;
 	case MARK_BEGIN:
-		printf("begin %llu\n", (unsigned long long)now);
-		break;
+		begun = now;
+		return;
 	case MARK_END:
-		printf("end %llu\n", (unsigned long long)now);
+		printf("begin %llu\nend %llu\n", (unsigned long long)begun, (unsigned long long)now);
 		print_counters("after");
 		to_guest("g", 1);
 		break;

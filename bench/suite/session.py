@@ -62,7 +62,7 @@ class Session:
             if line is None or line == "gone":
                 raise Dead(self.last_words())
             word, _, rest = line.partition(" ")
-            if word in ("connected", "guest", "before", "after", "begin", "end"):
+            if word in ("connected", "guest", "ready", "before", "after", "begin", "end"):
                 return word, rest
 
     def wait_for_guest(self, seconds):
@@ -85,7 +85,7 @@ class Session:
             while True:
                 word, rest = self.next(deadline)
                 got[word] = rest
-                if word in ("begin", "end"):
+                if word in ("ready", "end"):
                     deadline = time.monotonic() + seconds
                     waited[word] = contention.waited(self.process.pid)
                 if word == "guest" and rest.startswith("@"):
@@ -96,14 +96,14 @@ class Session:
         if not got["guest"].startswith("@ok "):
             raise Wrong(got["guest"].removeprefix("@"))
         _, done, guest_ns = got["guest"].split()
-        if int(done) != count or "begin" not in got or "end" not in got:
+        if int(done) != count or "ready" not in got or "end" not in got:
             raise Dead(f"the guest is out of step: {got}")
         counters = None
         if "before" in got:
             before, after = (json.loads(got[when])["stats"] for when in ("before", "after"))
             counters = results.difference(before, after)
         lasted = max(1000, int(got["end"]) - int(got["begin"])) / 1e9  # the marks of next to nothing may come together
-        return results.Sample(count, lasted, int(guest_ns) / 1e9, (waited["end"] - waited["begin"]) / lasted, counters)
+        return results.Sample(count, lasted, int(guest_ns) / 1e9, (waited["end"] - waited["ready"]) / lasted, counters)
 
     def stop(self):
         self.order("stop")
