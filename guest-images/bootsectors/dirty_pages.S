@@ -14,6 +14,8 @@ _start: set_up_real_mode
         clear_screen
         print_text title
         enter_protected_mode
+        mov     %eax, %fs               # flat too, so that it is traced and not interpreted
+        mov     %eax, %gs
         mov     $0x12345678, %ebx       # the next word to write
         movl    $0x00c300b0 + ('A' << 8), kCode
         movb    $'A', kLetter           # now it is ready
@@ -39,6 +41,8 @@ next_key:
         inc     %ebx
         add     $0x1000, %edi
         loop    2b
+        mov     $200000, %ecx           # a while: what follows is not the tail of a port access
+        loop    .
         mov     $kCode, %esi
         call    *%esi
         mov     %al, kBefore
