@@ -155,21 +155,31 @@ void ShadowMmu::load(const ShadowView& view, GuestMemory& memory, const CpuState
     stale_ = true;
 }
 
+/// Makes an entry point to the shadow page with this key, which is made if there is none, and guards the
+/// guest's table. Returns the page.
+u32 ShadowMmu::link(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, u32 from, u32 place,
+                    const ShadowKey& key) {
+    u32 page = pool_.find(view, key);
+    if (!page) {
+        page = pool_.take(view, memory, key, from);
+    } else if (const u64 entry = view.page(from)[place];
+               !(entry & kPresent) || ShadowPool::pointed_to(entry) != page) {
+        // INVLPG reaches what the loaded space leads to (flush_page()). This page was out of its reach.
+        sync_page(view, memory, cpu, page);
+    }
+    guard_table(view, memory, key);
+    point(view, memory, from, place, page);
+    return page;
+}
+
 void ShadowMmu::map(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, ShadowSide side,
                     GuestLinear linear, const GuestWalk& walk, u64 copy) {
     const ShadowKey directory_wanted = directory_key(cpu, side, gib_of(linear)).key;
-    u32 directory = pool_.find(view, directory_wanted);
-    if (!directory) directory = pool_.take(view, memory, directory_wanted, ShadowPool::kNone);
-    guard_table(view, memory, directory_wanted);
-    point(view, memory, ShadowPool::kRoot, gib_of(linear), directory);
-
+    const u32 directory = link(view, memory, cpu, ShadowPool::kRoot, gib_of(linear), directory_wanted);
     const u32 region = directory_place(linear);
     ShadowKey table_wanted;
     if (!child_key(cpu, directory_wanted, walk.directory, region, table_wanted)) return;
-    u32 table = pool_.find(view, table_wanted);
-    if (!table) table = pool_.take(view, memory, table_wanted, directory);
-    guard_table(view, memory, table_wanted);
-    point(view, memory, directory, region, table);
+    const u32 table = link(view, memory, cpu, directory, region, table_wanted);
 
     u8* state;
     u64 host_frame;
@@ -282,6 +292,23 @@ void ShadowMmu::sync_entry(const ShadowView& view, GuestMemory& memory, const Cp
     drop(view, memory, page, place);
 }
 
+/// Brings one shadow page up to date, if the guest's table that it was made from has changed.
+void ShadowMmu::sync_page(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, u32 page) {
+    const ShadowNote& note = view.notes[page];
+    if (!note.key.paging || note.key.kind == ShadowKind::Direct) return;
+    u8* state;
+    u64 host_frame;
+    bool read_only;
+    if (look_up(memory, note.key.frame, state, host_frame, read_only) &&
+        !(*state & page_state::kTableChanged))
+        return;
+    for (u32 place = 0, left = note.mapped; left && place < kShadowEntries; place++) {
+        if (!(view.page(page)[place] & kPresent)) continue;
+        left--;
+        sync_entry(view, memory, cpu, page, place);
+    }
+}
+
 /// Brings everything made from one guest table up to date, and guards the table again.
 void ShadowMmu::sync_frame(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, u32 frame) {
     u8* state;
@@ -289,17 +316,12 @@ void ShadowMmu::sync_frame(const ShadowView& view, GuestMemory& memory, const Cp
     bool read_only;
     if (!look_up(memory, frame, state, host_frame, read_only)) return;
     if (!(*state & page_state::kTableChanged)) return;
-    *state &= static_cast<u8>(~page_state::kTableChanged);
     bool serves = false;
     for (u32 page = pool_.first_of_frame(view, frame), next; page; page = next) {
         next = pool_.next_of_frame(view, page);
         const ShadowNote& note = view.notes[page];
         if (!note.key.paging || note.key.kind == ShadowKind::Direct) continue;
-        for (u32 place = 0, left = note.mapped; left && place < kShadowEntries; place++) {
-            if (!(view.page(page)[place] & kPresent)) continue;
-            left--;
-            sync_entry(view, memory, cpu, page, place);
-        }
+        sync_page(view, memory, cpu, page);
         // Nothing leads through it any more: most likely the page is no table now.
         if (!note.mapped && !note.parents) {
             pool_.release(view, memory, page);
@@ -307,6 +329,7 @@ void ShadowMmu::sync_frame(const ShadowView& view, GuestMemory& memory, const Cp
         }
         serves = true;
     }
+    *state &= static_cast<u8>(~page_state::kTableChanged);
     if (serves) write_protect(view, memory, frame);
 }
 

@@ -100,6 +100,9 @@ private:
                                          u32 place);
     void guard_table(const ShadowView& view, GuestMemory& memory, const ShadowKey& key);
     void point(const ShadowView& view, GuestMemory& memory, u32 page, u32 place, u32 to);
+    [[nodiscard]] u32 link(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, u32 from,
+                           u32 place, const ShadowKey& key);
+    void sync_page(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, u32 page);
     void sync_frame(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, u32 frame);
     void sync_entry(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, u32 page, u32 place);
     void sync_all_changed(const ShadowView& view, GuestMemory& memory, const CpuState& cpu);

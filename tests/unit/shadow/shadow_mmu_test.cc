@@ -90,6 +90,29 @@ TEST(ShadowMmu, FlushesOnePage) {
     EXPECT_TRUE(m.access(0x401000, kUser, false).fault);
 }
 
+TEST(ShadowMmu, ATableThatIsTakenOutAndPutBackShowsNothingOld) {
+    // Linux unmaps some pages, frees their table, flushes page by page, and uses the table at once again.
+    Mapped m;
+    m.poke(M::kDirectory, 2, entry(18, kP | kW)); // both tables are mapped at 0x800000
+    m.poke(18, 0, entry(M::kTable, kP | kW));
+    m.poke(18, 1, entry(M::kDirectory, kP | kW));
+    m.poke(M::kTable, 0, entry(100, kP | kW | kU));
+    m.poke(M::kTable, 1, entry(101, kP | kW | kU));
+    EXPECT_EQ(m.access(0x400000, kUser, true).frame, 100u);
+    EXPECT_EQ(m.access(0x401000, kUser, true).frame, 101u);
+    m.store_entry(0x800000, 0);
+    m.store_entry(0x800004, 0);
+    m.store_entry(0x801004, 0);
+    m.mmu.flush_page(m.view, m.memory, m.cpu, GuestLinear(0x400000));
+    m.mmu.flush_page(m.view, m.memory, m.cpu, GuestLinear(0x401000));
+    m.store_entry(0x800008, entry(202, kP | kW | kU));
+    m.store_entry(0x800004, entry(201, kP | kW | kU));
+    m.store_entry(0x801004, entry(M::kTable, kP | kW | kU));
+    EXPECT_EQ(m.access(0x402000, kUser, true).frame, 202u);
+    EXPECT_EQ(m.access(0x401000, kUser, true).frame, 201u);
+    EXPECT_TRUE(m.access(0x400000, kUser, false).fault);
+}
+
 TEST(ShadowMmu, LargePages) {
     M m;
     m.cpu.cr4 = cr4::kPse;
