@@ -109,6 +109,7 @@ void Timeline::draw(int rows, int columns) {
 
 bool Timeline::handle(const TerminalInput& input) {
     if (is_char(input, kEscape)) return false;
+    if (due_ == std::chrono::steady_clock::time_point()) refresh(); // typed ahead of the first picture
     std::size_t at = 0;
     for (std::size_t i = 0; i < list_.lines.size(); i++)
         if (list_.lines[i].node.id == chosen_) at = i;
