@@ -8,7 +8,9 @@
 // write-protected when the guest flushes its TLB; the first write to it takes the protection off and marks it
 // changed; and the next flush looks only at what is marked. The processor's own TLB may be as stale as that,
 // so no guest can tell. The paper compares the root page with a copy of it; here each entry of a changed
-// table, root or not, is compared with what it was made from, which needs no copy.
+// table, root or not, is compared with what it was made from, which needs no copy. INVLPG looks at one entry
+// on the way that the loaded space leads; a shadow page that was off that way is compared when something
+// leads to it again, for by then the guest may rely on the flush.
 //
 // Shadow pages are shared between address spaces by their key (ShadowKey), so a CR3 load finds again what an
 // earlier one made, and what all processes share (the kernel) exists once.
