@@ -1,6 +1,6 @@
 // The monitor: the hypervisor at ring 0 of the guest world. kmod/switch.S calls it at each trap of the guest,
 // on a stack of its own, with the host's interrupts off.
-#include "vmm/hypervisor/quick_return.hh"
+#include "vmm/hypervisor/quick_trap.hh"
 #include "vmm/hypervisor/tracer.hh"
 
 namespace {
@@ -18,7 +18,7 @@ void fault_on_purpose() {
 extern "C" btvm::u32 btvm_monitor_trap(btvm_switch_context* /*context*/, btvm::World* world) {
     if (world->config.flags & BTVM_CONFIG_TEST_MONITOR_FAULT) fault_on_purpose();
     world->stats.handled_in_monitor++;
-    if (btvm::quick_return(*world, world->monitor)) return BTVM_MONITOR_RESUME;
+    if (btvm::quick_trap(*world, world->monitor)) return BTVM_MONITOR_RESUME;
     btvm::Tracer tracer(*world, world->monitor);
     return tracer.trap() == btvm::Verdict::Resume ? BTVM_MONITOR_RESUME : BTVM_MONITOR_LEAVE;
 }

@@ -85,6 +85,12 @@ struct World {
     u64 next_timer_ns{}; ///< Guest time of the timer's next interrupt, ~0: none.
     u32 owed_ticks{};    ///< Timer interrupts due that the guest has not been able to take yet.
 
+    /// Whether a timer interrupt is owed and its line can take it: the last one has been acknowledged.
+    [[nodiscard]] bool owes_tick_now() const {
+        constexpr u8 kTimerLine = 1u << 0;
+        return owed_ticks && !(pic.master().irr & kTimerLine);
+    }
+
     btvm_config config{};
     btvm_stats stats{};
     HostRequest request{};

@@ -300,6 +300,9 @@ struct btvm_stats {
     __u64 copies_dropped;       /* because the code was written, or for lack of room */
     __u64 instructions_covered; /* put into copies, where they run natively */
     __u64 copy_data_accesses;   /* traps of data accesses to pages that are also executed */
+    /* The processor's own TLB, beside what a world switch empties. */
+    __u64 world_tlb_flushes; /* times that the monitor emptied it... */
+    __u64 world_tlb_pages;   /* ... and pages that it dropped by name */
 };
 #define BTVM_GET_STATS _IOWR(BTVM_IOC, 0xa0, struct btvm_stats)
 

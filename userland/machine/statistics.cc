@@ -64,6 +64,8 @@ constexpr Counter kCounters[] = {
     BTVM_COUNTER(copies_dropped),
     BTVM_COUNTER(instructions_covered),
     BTVM_COUNTER(copy_data_accesses),
+    BTVM_COUNTER(world_tlb_flushes),
+    BTVM_COUNTER(world_tlb_pages),
 };
 #undef BTVM_COUNTER
 

@@ -38,7 +38,10 @@ struct Segment {
 
     /// Unusable: loaded with a null selector in protected mode.
     [[nodiscard]] constexpr bool null() const { return !access.present(); }
-    constexpr bool operator==(const Segment&) const = default;
+    /// All of it at once: this is asked at each entry into native code.
+    constexpr bool operator==(const Segment& other) const {
+        return __builtin_bit_cast(unsigned __int128, *this) == __builtin_bit_cast(unsigned __int128, other);
+    }
 };
 static_assert(sizeof(Segment) == 16);
 

@@ -109,7 +109,7 @@ bool Tracer::covered(InstructionClass& what) {
         }
     }
     if (mark & kStart) return true;
-    if (mark & kStop) what = static_cast<InstructionClass>(mark & kLength);
+    if (mark & kStop) what = stopped_class(mark);
     return false;
 }
 

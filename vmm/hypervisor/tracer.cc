@@ -74,8 +74,7 @@ void Tracer::update_time() {
         }
         world_.next_timer_ns = world_.pit.next_irq_ns(now);
     }
-    constexpr u8 kTimerLine = 1u << 0;
-    if (world_.owed_ticks && !(world_.pic.master().irr & kTimerLine)) {
+    if (world_.owes_tick_now()) {
         world_.owed_ticks--;
         world_.pic.pulse_irq(0);
     }
@@ -328,8 +327,20 @@ bool Tracer::prepare_native(ShadowSide side) {
     if (traces_by_copies()) drop_lost_copies();
     protect_new_code();
     world_.shadow.load(view_.shadow, view_.memory, cpu_, side);
-    if (world_.shadow.take_stale()) platform::invalidate_all();
+    forget_stale_translations();
     return true;
+}
+
+void Tracer::forget_stale_translations() {
+    StaleTranslations& stale = world_.shadow.stale;
+    if (stale.all()) {
+        world_.stats.world_tlb_flushes++;
+        platform::invalidate_all();
+    }
+    for (u32 i = 0; i < stale.count(); i++)
+        platform::invalidate_page(stale.page(i));
+    world_.stats.world_tlb_pages += stale.count();
+    stale.clear();
 }
 
 Verdict Tracer::resume_user() {

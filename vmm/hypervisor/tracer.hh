@@ -52,6 +52,7 @@ private:
     [[nodiscard]] Verdict leave(HostRequest why);
     [[nodiscard]] bool x87_is_interpreted() const;
     [[nodiscard]] bool prepare_native(ShadowSide side);
+    void forget_stale_translations();
     [[nodiscard]] Verdict resume();
     [[nodiscard]] Verdict resume_user();
 

@@ -163,8 +163,6 @@ void Pic::follow_slave() {
     if (!level && !(master_.icw1 & kIcw1Level)) master_.irr |= seen_edge;
 }
 
-bool Pic::pending() const { return master_.highest_request(bit(kCascade)) != PicChip::kNone; }
-
 u8 Pic::acknowledge() {
     const u8 input = master_.acknowledge(bit(kCascade));
     if (input == PicChip::kNone) return master_.vector_base | 7;

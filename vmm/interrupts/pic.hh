@@ -68,7 +68,9 @@ public:
         set_irq(line, true);
     }
     /// The INTR line to the processor.
-    [[nodiscard]] bool pending() const;
+    [[nodiscard]] bool pending() const {
+        return (master_.irr & ~master_.imr) && master_.highest_request(1u << kCascade) != PicChip::kNone;
+    }
     /// The processor's interrupt acknowledge: the vector. With nothing pending a spurious IRQ 7 (or 15): its
     /// vector is given and nothing is in service (for 15, the master's IR2 is).
     u8 acknowledge();

@@ -30,12 +30,6 @@ constexpr u32 in_page(GuestPhysical at, u32 bytes) {
 
 } // namespace
 
-const MemorySlot* GuestMemory::find(GuestPhysical at) const {
-    for (u32 i = 0; i < slot_count; i++)
-        if (at.value - slots[i].first < slots[i].size) return &slots[i];
-    return nullptr;
-}
-
 const u8* GuestMemory::readable(GuestPhysical at, u32 bytes) const {
     const MemorySlot* slot = find(at);
     if (!slot || in_page(at, bytes) != bytes) return nullptr;

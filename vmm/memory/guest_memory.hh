@@ -58,7 +58,11 @@ public:
     MemorySlot slots[kMaxMemorySlots]{};
 
     /// The slot that holds `at`, or null.
-    [[nodiscard]] const MemorySlot* find(GuestPhysical at) const;
+    [[nodiscard]] const MemorySlot* find(GuestPhysical at) const {
+        for (u32 i = 0; i < slot_count; i++)
+            if (at.value - slots[i].first < slots[i].size) return &slots[i];
+        return nullptr;
+    }
     /// A pointer to `bytes` consecutive bytes within one page for reading, or null if none are there.
     [[nodiscard]] const u8* readable(GuestPhysical at, u32 bytes) const;
 

@@ -1,7 +1,5 @@
 #include "vmm/mmu/shadow_mmu.hh"
 
-#include "vmm/base/platform.hh"
-
 namespace btvm {
 
 namespace {
@@ -18,7 +16,8 @@ constexpr u64 kGuestLarge = 1u << 7;
 constexpr u64 kGuestFrame32 = 0xfffff000;
 constexpr u64 kGuestFramePae = ((u64{1} << 36) - 1) & ~kPageMask;
 constexpr u32 kPagesPerRegion = 512; ///< Of 2 MiB.
-constexpr u16 kByLinear = 0x8000;    ///< In ShadowKey::linear: it tells something.
+constexpr unsigned kRegionShift = 21;
+constexpr u16 kByLinear = 0x8000; ///< In ShadowKey::linear: it tells something.
 
 constexpr u32 gib_of(GuestLinear at) { return static_cast<u32>(at.value >> 30) & 3; }
 constexpr u32 directory_place(GuestLinear at) { return static_cast<u32>(at.value >> 21) % kShadowEntries; }
@@ -119,7 +118,22 @@ bool ShadowMmu::child_key(const CpuState& cpu, const ShadowKey& directory, u64 e
 
 void ShadowMmu::drop(const ShadowView& view, GuestMemory& memory, u32 page, u32 place) {
     pool_.clear_entry(view, memory, page, place);
-    stale_ = true;
+    note_stale(view, page, place);
+}
+
+/// An entry was taken away, or write access from it. The processor may hold it if it can be reached from the
+/// root; a page that was cut off from there has made everything stale when that happened.
+void ShadowMmu::note_stale(const ShadowView& view, u32 page, u32 place) {
+    const ShadowKey& key = view.notes[page].key;
+    if (page == ShadowPool::kRoot || key.kind == ShadowKind::Directory || !(key.linear & kByLinear)) {
+        stale.add_all();
+        return;
+    }
+    const GuestLinear at(u64{key.linear & ~u32{kByLinear}} << kRegionShift | u64{place} << kPageShift);
+    const u64 directory = view.page(ShadowPool::kRoot)[gib_of(at)];
+    if (!(directory & kPresent)) return;
+    const u64 table = view.page(ShadowPool::pointed_to(directory))[directory_place(at)];
+    if ((table & kPresent) && ShadowPool::pointed_to(table) == page) stale.add(at);
 }
 
 void ShadowMmu::purge(const ShadowView& view, GuestMemory& memory) {
@@ -127,7 +141,7 @@ void ShadowMmu::purge(const ShadowView& view, GuestMemory& memory) {
     changed_count_ = 0;
     changed_overflow_ = false;
     loaded_ = false;
-    stale_ = true;
+    stale.add_all();
     translation_epoch++;
 }
 
@@ -152,7 +166,7 @@ void ShadowMmu::load(const ShadowView& view, GuestMemory& memory, const CpuState
         point(view, memory, ShadowPool::kRoot, gib,
               directory.present ? pool_.find(view, directory.key) : ShadowPool::kNone);
     }
-    stale_ = true;
+    stale.add_all();
 }
 
 /// Makes an entry point to the shadow page with this key, which is made if there is none, and guards the
@@ -161,7 +175,9 @@ u32 ShadowMmu::link(const ShadowView& view, GuestMemory& memory, const CpuState&
                     const ShadowKey& key) {
     u32 page = pool_.find(view, key);
     if (!page) {
+        const u64 evicted = pool_.counters.evicted;
         page = pool_.take(view, memory, key, from);
+        if (pool_.counters.evicted != evicted) stale.add_all();
     } else if (const u64 entry = view.page(from)[place];
                !(entry & kPresent) || ShadowPool::pointed_to(entry) != page) {
         // INVLPG reaches what the loaded space leads to (flush_page()). This page was out of its reach.
@@ -197,7 +213,7 @@ void ShadowMmu::map(const ShadowView& view, GuestMemory& memory, const CpuState&
     if (present == entry) return;
     if (present & kPresent) {
         pool_.clear_entry(view, memory, table, place);
-        platform::invalidate_page(linear);
+        stale.add(linear);
     }
     pool_.set_leaf(view, memory, table, place, entry, static_cast<u32>(guest_frame));
 }
@@ -223,15 +239,8 @@ void ShadowMmu::write_protect(const ShadowView& view, GuestMemory& memory, u64 g
         u64& entry = view.entries[next - 1];
         if (!(entry & kWritable)) continue;
         entry &= ~(kWritable | kDirty);
-        stale_ = true;
+        note_stale(view, (next - 1) / kShadowEntries, (next - 1) % kShadowEntries);
     }
-}
-
-u64 ShadowMmu::entry(const ShadowView& view, GuestLinear linear) {
-    const u64 directory = view.page(ShadowPool::kRoot)[gib_of(linear)];
-    if (!(directory & kPresent)) return 0;
-    const u64 table = view.page(ShadowPool::pointed_to(directory))[directory_place(linear)];
-    return table & kPresent ? view.page(ShadowPool::pointed_to(table))[table_place(linear)] : 0;
 }
 
 void ShadowMmu::drop_copies(const ShadowView& view, GuestMemory& memory, u64 guest_frame) {

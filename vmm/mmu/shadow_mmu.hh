@@ -19,6 +19,7 @@
 #include "vmm/cpu/state.hh"
 #include "vmm/mmu/guest_walk.hh"
 #include "vmm/mmu/shadow_pool.hh"
+#include "vmm/mmu/stale_translations.hh"
 
 namespace btvm {
 
@@ -60,7 +61,13 @@ public:
              GuestLinear linear, const GuestWalk& walk, u64 copy = 0);
 
     /// The entry that maps `linear` in the loaded space, 0: none.
-    [[nodiscard]] static u64 entry(const ShadowView& view, GuestLinear linear);
+    [[nodiscard]] static u64 entry(const ShadowView& view, GuestLinear linear) {
+        u64 e = view.page(ShadowPool::kRoot)[linear.value >> 30 & 3];
+        if (!(e & shadow_entry::kPresent)) return 0;
+        e = view.page(ShadowPool::pointed_to(e))[linear.value >> 21 & (kShadowEntries - 1)];
+        if (!(e & shadow_entry::kPresent)) return 0;
+        return view.page(ShadowPool::pointed_to(e))[linear.value >> kPageShift & (kShadowEntries - 1)];
+    }
     /// Drops every mapping of an execute-only copy of a guest page.
     void drop_copies(const ShadowView& view, GuestMemory& memory, u64 guest_frame);
 
@@ -75,13 +82,8 @@ public:
     /// The guest has flushed one page from its TLB (INVLPG).
     void flush_page(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, GuestLinear linear);
 
-    /// Whether entries were changed since the last call in a way that the processor's TLB must forget: then
-    /// all of it must, before guest code runs.
-    [[nodiscard]] bool take_stale() {
-        const bool stale = stale_;
-        stale_ = false;
-        return stale;
-    }
+    /// What was changed in a way that the processor's TLB must forget. Whoever makes it forget clears this.
+    StaleTranslations stale{};
 
     [[nodiscard]] u32 pages_in_use() const { return pool_.in_use() + 1; }
     [[nodiscard]] u32 pages_peak() const { return pool_.counters.peak + 1; }
@@ -109,9 +111,9 @@ private:
     void sync_entry(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, u32 page, u32 place);
     void sync_all_changed(const ShadowView& view, GuestMemory& memory, const CpuState& cpu);
     void drop(const ShadowView& view, GuestMemory& memory, u32 page, u32 place);
+    void note_stale(const ShadowView& view, u32 page, u32 place);
 
     ShadowPool pool_{};
-    bool stale_{};
     bool changed_overflow_{};
     bool loaded_{};
     ShadowSide side_{};

@@ -8,17 +8,10 @@ using namespace shadow_entry;
 
 constexpr u64 kPointerFlags = kPresent | kWritable | kUser | kAccessed;
 
-// An entry that points to a table also tells the table's number in the pool, in bits the processor ignores
-// there: 52-62 and 9-11 (SDM Vol. 3A table 4-19). So a walk needs no map from host frames back to pool pages.
-constexpr unsigned kLowShift = 52;
-constexpr unsigned kLowBits = 11;
-constexpr unsigned kHighShift = 9;
-constexpr u32 kMaxPages = 1u << (kLowBits + 3);
-
 constexpr u64 pointer_entry(u64 host_frame, u32 page) {
-    const u64 low = page & ((1u << kLowBits) - 1);
-    const u64 high = page >> kLowBits;
-    return host_frame << kPageShift | low << kLowShift | high << kHighShift | kPointerFlags;
+    const u64 low = page & ((1u << shadow_entry::kPageLowBits) - 1);
+    const u64 high = page >> shadow_entry::kPageLowBits;
+    return host_frame << kPageShift | low << kPageLowShift | high << kPageHighShift | kPointerFlags;
 }
 
 constexpr EntryChains::EntryId entry_id(u32 page, u32 place) { return page * kShadowEntries + place; }
@@ -36,14 +29,8 @@ constexpr bool has_guest_table(const ShadowKey& key) { return key.paging && key.
 
 } // namespace
 
-u32 ShadowPool::pointed_to(u64 entry) {
-    const u64 low = entry >> kLowShift & ((1u << kLowBits) - 1);
-    const u64 high = entry >> kHighShift & 7;
-    return static_cast<u32>(high << kLowBits | low);
-}
-
 void ShadowPool::initialise(const ShadowView& view, u32 pages) {
-    capacity_ = pages < kMaxPages ? pages : kMaxPages;
+    capacity_ = pages < kMostPages ? pages : kMostPages;
     in_use_ = 0;
     hand_ = 0;
     __builtin_memset(buckets_, 0, sizeof buckets_);

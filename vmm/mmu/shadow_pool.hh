@@ -45,7 +45,12 @@ public:
     void set_leaf(const ShadowView& view, GuestMemory& memory, u32 page, u32 place, u64 entry,
                   u32 guest_frame);
     /// The shadow page that a present pointer entry points to.
-    [[nodiscard]] static u32 pointed_to(u64 entry);
+    [[nodiscard]] static u32 pointed_to(u64 entry) {
+        using namespace shadow_entry;
+        const u64 low = entry >> kPageLowShift & ((1u << kPageLowBits) - 1);
+        const u64 high = entry >> kPageHighShift & 7;
+        return static_cast<u32>(high << kPageLowBits | low);
+    }
 
     [[nodiscard]] u32 in_use() const { return in_use_; }
     [[nodiscard]] u32 capacity() const { return capacity_; }

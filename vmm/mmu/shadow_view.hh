@@ -17,6 +17,12 @@ inline constexpr u64 kProtectionKeys = u64{15} << 59;
 /// Keys 1 and up are those of execute-only copies (vmm/provider): PKRU denies all data accesses with them.
 inline constexpr unsigned kProtectionKeyShift = 59;
 inline constexpr u64 kExecuteDisable = u64{1} << 63;
+// An entry that points to a table also tells the table's number in the pool, in bits the processor ignores
+// there: 52-62 and 9-11 (SDM Vol. 3A table 4-19). So a walk needs no map from host frames back to pool pages.
+inline constexpr unsigned kPageLowShift = 52;
+inline constexpr unsigned kPageLowBits = 11;
+inline constexpr unsigned kPageHighShift = 9;
+inline constexpr u32 kMostPages = 1u << (kPageLowBits + 3);
 } // namespace shadow_entry
 
 inline constexpr u32 kShadowEntries = 512; ///< Of one page.

@@ -7,9 +7,6 @@ namespace btvm::native {
 
 namespace {
 
-// The flags that user-level code computes by itself: the same at every ring. All others are virtual.
-constexpr u64 kNativeFlags = eflags::kArithmetic | eflags::kDf;
-
 /// The guest's descriptor with DPL 3, as ring 3 needs it.
 constexpr u64 ring3_descriptor(Segment s) {
     s.access.value |= 0x60;
@@ -45,28 +42,24 @@ void store_data_segment(const CpuState& cpu, btvm_switch_context& context, SegRe
     load_selector(which, selector);
 }
 
-bool same_segments(const Segment (&a)[kSegRegCount], const Segment (&b)[kSegRegCount]) {
-    for (unsigned i = 0; i < kSegRegCount; i++)
-        if (!(a[i] == b[i])) return false;
-    return true;
-}
-
 } // namespace
 
 void load_registers(CpuState& cpu, const btvm_trap_frame& frame) {
+#pragma GCC unroll 8
     for (unsigned i = 0; i < 8; i++)
         if (i != Rsp) cpu.gpr[i] = frame.gpr[i] & 0xffffffff;
     cpu.gpr[Rsp] = frame.rsp & 0xffffffff;
     cpu.rip = frame.rip & 0xffffffff;
-    cpu.rflags = (cpu.rflags & ~kNativeFlags) | (frame.rflags & kNativeFlags);
+    cpu.rflags = (cpu.rflags & ~kFlags) | (frame.rflags & kFlags);
 }
 
 void store_registers(const CpuState& cpu, btvm_trap_frame& frame, u64 extra_flags) {
+#pragma GCC unroll 16
     for (unsigned i = 0; i < 16; i++)
         frame.gpr[i] = i < 8 ? cpu.gpr[i] : 0;
     frame.rip = cpu.rip;
     frame.rsp = cpu.gpr[Rsp];
-    frame.rflags = (cpu.rflags & kNativeFlags) | eflags::kFixed1 | eflags::kIf | extra_flags;
+    frame.rflags = (cpu.rflags & kFlags) | eflags::kFixed1 | eflags::kIf | extra_flags;
     frame.cs = BTVM_SEL_GUEST_CS;
     frame.ss = BTVM_SEL_GUEST_SS;
 }
@@ -90,6 +83,7 @@ void store_control_registers(const CpuState& cpu, btvm_switch_context& context) 
 void store_breakpoints(const Plan& plan, btvm_switch_context& context) {
     constexpr u64 kDr7Fixed = 0x400;
     u64 dr7 = kDr7Fixed; // every R/W and LEN field 0: execution breakpoints
+    if (!plan.count && context.dr7 == dr7) return;
     bool placed[kMaxBreakpoints]{};
     // What already stands somewhere stays there.
     for (unsigned reg = 0; reg < kMaxBreakpoints; reg++)
@@ -126,7 +120,7 @@ void enter_kernel(World& world, View& view, const Plan& plan, u64 extra_flags) {
             hidden = 0;
     }
     store_control_registers(world.cpu, context);
-    if (from_user_tables || !same_segments(world.native.stored, world.cpu.seg)) {
+    if (from_user_tables || !has_stored_segments(world)) {
         store_segments(world.cpu, context, from_user_tables);
         for (unsigned i = 0; i < kSegRegCount; i++)
             world.native.stored[i] = world.cpu.seg[i];

@@ -8,7 +8,20 @@
 
 namespace btvm::native {
 
-[[nodiscard]] inline Way way(const World& world) { return way(world.cpu, world.lax_segments); }
+/// The flags that traced code computes by itself: the same at every ring. All others are virtual.
+inline constexpr u64 kFlags = eflags::kArithmetic | eflags::kDf;
+
+/// Whether the segments are those that were traced last.
+[[nodiscard]] inline bool has_stored_segments(const World& world) {
+#pragma GCC unroll 6
+    for (unsigned i = 0; i < kSegRegCount; i++)
+        if (!(world.native.stored[i] == world.cpu.seg[i])) return false;
+    return true;
+}
+
+[[nodiscard]] inline Way way(const World& world) {
+    return way(world.cpu, world.lax_segments, world.cpu.cpl() == 0 && has_stored_segments(world));
+}
 
 /// Whether what came out of native execution last, or is in it, is guest user code.
 [[nodiscard]] inline bool from_user(const World& world) { return world.native.way == Way::Direct; }

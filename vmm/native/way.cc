@@ -49,12 +49,14 @@ bool direct(const CpuState& cpu, bool lax_segments) {
 
 } // namespace
 
-Way way(const CpuState& cpu, bool lax_segments) {
+Way way(const CpuState& cpu, bool lax_segments, bool traced_segments) {
     // Only userland can say so (BTVM_SET_SREGS): IRET would fault.
     if (cpu.seg[Cs].null() || cpu.seg[Ss].null()) return Way::Interpret;
     if (!cpu.protected_mode() || cpu.v86() || (cpu.dr[7] & kDr7Enables)) return Way::Interpret;
     switch (cpu.cpl()) {
-    case 0: return traceable(cpu) && !(cpu.rflags & eflags::kTf) ? Way::Trace : Way::Interpret;
+    case 0:
+        if (cpu.rflags & eflags::kTf) return Way::Interpret;
+        return traced_segments || traceable(cpu) ? Way::Trace : Way::Interpret;
     case 3: return direct(cpu, lax_segments) ? Way::Direct : Way::Interpret;
     default: return Way::Interpret;
     }

@@ -12,8 +12,8 @@ enum class Way : u8 {
 };
 
 /// The way of the next instruction. `lax_segments`: the processor does not check segments in full, so code
-/// that relies on the checks is interpreted (World::lax_segments). An interrupt shadow is the caller's
-/// matter.
-[[nodiscard]] Way way(const CpuState& cpu, bool lax_segments = true);
+/// that relies on the checks is interpreted (World::lax_segments). `traced_segments`: code with these
+/// segments has been traced before. An interrupt shadow is the caller's matter.
+[[nodiscard]] Way way(const CpuState& cpu, bool lax_segments = true, bool traced_segments = false);
 
 } // namespace btvm::native

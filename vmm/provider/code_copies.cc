@@ -6,17 +6,8 @@ namespace {
 
 using namespace code_mark;
 
-// An entry that maps a copy tells which. Bits 52-58 and 9-11 are the software's (SDM Vol. 3A table 4-20);
-// what they cannot hold is in the key.
-constexpr unsigned kLowShift = 52;
-constexpr unsigned kLowBits = 7;
-constexpr unsigned kHighShift = 9;
-constexpr unsigned kHighBits = 3;
-constexpr unsigned kKeyShift = shadow_entry::kProtectionKeyShift;
-constexpr u32 kLowMask = (1u << kLowBits) - 1;
-constexpr u32 kHighMask = (1u << kHighBits) - 1;
-constexpr u32 kKeyMask = 15;
-static_assert((CodeCopies::kMost - 1) >> (kLowBits + kHighBits) < kKeyMask);
+static_assert((CodeCopies::kMost - 1) >> (copy_entry::kLowBits + copy_entry::kHighBits) <
+              copy_entry::kKeyMask);
 
 } // namespace
 
@@ -163,17 +154,11 @@ bool CodeCopies::mark_target(const CopyView& view, GuestLinear linear) {
 }
 
 u64 CodeCopies::entry_bits(const CopyView& view, u32 copy) {
+    using namespace copy_entry;
     const u64 low = copy & kLowMask;
     const u64 high = copy >> kLowBits & kHighMask;
     const u64 key = 1 + (copy >> (kLowBits + kHighBits));
     return view.host_frames[copy] << kPageShift | low << kLowShift | high << kHighShift | key << kKeyShift;
-}
-
-u32 CodeCopies::mapped_copy(u64 entry) {
-    const u64 low = entry >> kLowShift & kLowMask;
-    const u64 high = entry >> kHighShift & kHighMask;
-    const u64 key = entry >> kKeyShift & kKeyMask;
-    return static_cast<u32>((key - 1) << (kLowBits + kHighBits) | high << kLowBits | low);
 }
 
 } // namespace btvm

@@ -10,6 +10,19 @@
 
 namespace btvm {
 
+/// An entry that maps a copy tells which. Bits 52-58 and 9-11 are the software's (SDM Vol. 3A table 4-20);
+/// what they cannot hold is in the key.
+namespace copy_entry {
+inline constexpr unsigned kLowShift = 52;
+inline constexpr unsigned kLowBits = 7;
+inline constexpr unsigned kHighShift = 9;
+inline constexpr unsigned kHighBits = 3;
+inline constexpr unsigned kKeyShift = shadow_entry::kProtectionKeyShift;
+inline constexpr u32 kLowMask = (1u << kLowBits) - 1;
+inline constexpr u32 kHighMask = (1u << kHighBits) - 1;
+inline constexpr u32 kKeyMask = 15;
+} // namespace copy_entry
+
 /// Plain data, shared between worlds; what needs addresses comes with each call.
 class CodeCopies {
 public:
@@ -66,7 +79,13 @@ public:
         return (entry & shadow_entry::kPresent) && (entry & shadow_entry::kProtectionKeys);
     }
     /// Which copy a shadow entry maps.
-    [[nodiscard]] static u32 mapped_copy(u64 entry);
+    [[nodiscard]] static u32 mapped_copy(u64 entry) {
+        using namespace copy_entry;
+        const u64 low = entry >> kLowShift & kLowMask;
+        const u64 high = entry >> kHighShift & kHighMask;
+        const u64 key = entry >> kKeyShift & kKeyMask;
+        return static_cast<u32>((key - 1) << (kLowBits + kHighBits) | high << kLowBits | low);
+    }
 
 private:
     static constexpr u32 kBuckets = 2048;

@@ -13,12 +13,57 @@ inline constexpr u8 kInt3 = 0xcc;
 
 /// What is known of one byte of a copy.
 namespace code_mark {
-inline constexpr u8 kLength = 0x0f; ///< With kStart: of the instruction; with kStop: its InstructionClass.
-inline constexpr u8 kStart = 0x10;  ///< A covered instruction begins here: its bytes are in the copy.
-inline constexpr u8 kBody = 0x20;   ///< A later byte of one.
-inline constexpr u8 kEntry = 0x40;  ///< Control may arrive here: no instruction may be covered across it.
-inline constexpr u8 kStop = 0x80;   ///< An instruction that is not to be covered begins here.
+inline constexpr u8 kLength =
+    0x0f; ///< With kStart: of the instruction; with kStop: its InstructionClass or QuickStop.
+inline constexpr u8 kStart = 0x10; ///< A covered instruction begins here: its bytes are in the copy.
+inline constexpr u8 kBody = 0x20;  ///< A later byte of one.
+inline constexpr u8 kEntry = 0x40; ///< Control may arrive here: no instruction may be covered across it.
+inline constexpr u8 kStop = 0x80;  ///< An instruction that is not to be covered begins here.
 } // namespace code_mark
+
+/// What a kStop tells of the instruction: its InstructionClass, or that it is one of those that are answered
+/// without a decoder (vmm/hypervisor/quick_trap.hh). None has a prefix.
+enum class QuickStop : u8 {
+    NearReturn = 8, ///< C3
+    PushFlags,
+    PopFlags,
+    ClearInterrupt,
+    SetInterrupt,
+    IndirectBranch ///< FF /2 and /4: near CALL and JMP through a register or memory.
+};
+
+[[nodiscard]] constexpr u8 stop_mark(const Instruction& i) {
+    const auto mark = [](QuickStop kind) {
+        return static_cast<u8>(code_mark::kStop | static_cast<u8>(kind));
+    };
+    if (i.length == 1 && i.map == OpcodeMap::OneByte) {
+        switch (i.opcode) {
+        case 0xc3: return mark(QuickStop::NearReturn);
+        case 0x9c: return mark(QuickStop::PushFlags);
+        case 0x9d: return mark(QuickStop::PopFlags);
+        case 0xfa: return mark(QuickStop::ClearInterrupt);
+        case 0xfb: return mark(QuickStop::SetInterrupt);
+        default: break;
+        }
+    }
+    const bool no_prefix = i.length == 2u + i.has_sib + i.displacement_size;
+    if (i.map == OpcodeMap::OneByte && i.opcode == 0xff && (i.reg() == 2 || i.reg() == 4) && no_prefix)
+        return mark(QuickStop::IndirectBranch);
+    return static_cast<u8>(code_mark::kStop | static_cast<u8>(i.cls));
+}
+
+/// The class of the instruction that has this mark.
+[[nodiscard]] constexpr InstructionClass stopped_class(u8 mark) {
+    switch (static_cast<QuickStop>(mark & code_mark::kLength)) {
+    case QuickStop::NearReturn:
+    case QuickStop::IndirectBranch: return InstructionClass::PointerBranch;
+    case QuickStop::PushFlags:
+    case QuickStop::PopFlags: return InstructionClass::Sensitive;
+    case QuickStop::ClearInterrupt:
+    case QuickStop::SetInterrupt: return InstructionClass::Privileged;
+    }
+    return static_cast<InstructionClass>(mark & code_mark::kLength);
+}
 
 /// The note about one copy: of guest frame `frame` as it is executed at linear page `linear_page`.
 struct CopyNote {

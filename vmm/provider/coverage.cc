@@ -69,8 +69,9 @@ private:
             pending_[pending_count_++] = offset;
     }
 
+    void stop(u32 offset, u8 mark) { note_.marks[offset] |= mark; }
     void stop(u32 offset, InstructionClass cls) {
-        note_.marks[offset] |= static_cast<u8>(kStop | static_cast<u8>(cls));
+        stop(offset, static_cast<u8>(kStop | static_cast<u8>(cls)));
     }
 
     [[nodiscard]] bool covers(InstructionClass cls) const {
@@ -107,7 +108,10 @@ private:
             const u32 length = instruction.length;
             on_.cache.keep(note_.code, offset, length, instruction.cls);
             if (!covers(instruction.cls) || overlaps(offset, length)) {
-                stop(offset, runs_natively(instruction.cls) ? InstructionClass::Sensitive : instruction.cls);
+                if (runs_natively(instruction.cls))
+                    stop(offset, InstructionClass::Sensitive);
+                else
+                    stop(offset, stop_mark(instruction));
                 if (comes_back(instruction) && offset + length < kPageBytes) arrive(offset + length);
                 return CoverResult::Done;
             }

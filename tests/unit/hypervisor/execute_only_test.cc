@@ -71,14 +71,15 @@ private:
     }
 
     void plain() {
-        switch (roll(9)) {
-        case 0: emit({0x40}); return;                   // inc eax
-        case 1: emit({0x01, 0xc3}); return;             // add ebx, eax
-        case 2: emit({0xc1, 0xc6, 0x05}); return;       // rol esi, 5
-        case 3: emit({0x9c, 0x5f, 0x31, 0xfb}); return; // pushf; pop edi; xor ebx, edi
-        case 4: emit({0x8c, 0xc8, 0x01, 0xc6}); return; // mov eax, cs; add esi, eax
-        case 5: emit({0xfa}); return;                   // cli
-        case 6:                                         // add esi, imm32
+        switch (roll(10)) {
+        case 0: emit({0x40}); return;                                   // inc eax
+        case 1: emit({0x01, 0xc3}); return;                             // add ebx, eax
+        case 2: emit({0xc1, 0xc6, 0x05}); return;                       // rol esi, 5
+        case 3: emit({0x9c, 0x5f, 0x31, 0xfb}); return;                 // pushf; pop edi; xor ebx, edi
+        case 4: emit({0x8c, 0xc8, 0x01, 0xc6}); return;                 // mov eax, cs; add esi, eax
+        case 5: emit({static_cast<u8>(roll(2) ? 0xfa : 0xfb)}); return; // cli, sti
+        case 9: emit({0x9c, 0xfb, 0x9d}); return;                       // pushf; sti; popf
+        case 6:                                                         // add esi, imm32
             emit({0x81, 0xc6});
             immediates_.push_back(emit32());
             return;
@@ -294,39 +295,43 @@ TEST(ExecuteOnly, ABranchFromAnotherPageTakesItBackToo) {
 constexpr u8 kCalls[] = {0xb9, 100,  0,    0,    0,    0xe8, 0x06, 0,    0,    0,
                          0x49, 0x75, 0xf8, 0xf4, 0xf4, 0xf4, 0x83, 0xc0, 0x01, 0xc3};
 
-TEST(QuickReturn, EveryReturnTakesTheShortWay) {
+TEST(QuickTrap, EveryReturnTakesTheShortWay) {
     SimulatedWorld plain(4, kExecuteOnly);
     plain.start(kCalls);
     ASSERT_EQ(plain.run(), HostRequest::Halt);
     EXPECT_EQ(plain.cpu().gpr[Rax], 100u);
     EXPECT_EQ(plain.cpu().gpr[Rsp], SimulatedWorld::kStack);
-    EXPECT_EQ(plain.quick_returns(), 100u) << "what follows a call is covered with it";
+    EXPECT_EQ(plain.quick_traps(), 100u) << "what follows a call is covered with it";
     PagedGuest paged(kCalls);
     ASSERT_EQ(paged.world.run(), HostRequest::Halt);
     EXPECT_EQ(paged.world.cpu().gpr[Rax], 100u);
-    EXPECT_GT(paged.world.quick_returns(), 90u);
+    EXPECT_GT(paged.world.quick_traps(), 90u);
 }
 
-TEST(QuickReturn, NothingThatIsDueWaits) {
+TEST(QuickTrap, NothingThatIsDueWaits) {
     const auto returns_with = [](auto&& change, u32 flags = kExecuteOnly) {
         SimulatedWorld w(4, flags);
         w.start(kCalls);
         change(w.world());
         (void)w.run();
-        return w.quick_returns();
+        return w.quick_traps();
     };
     EXPECT_GT(returns_with([](World&) {}), 90u);
     EXPECT_EQ(returns_with([](World& w) {
-                  w.next_timer_ns = 0;
-                  w.pit = {};
-                  w.owed_ticks = 200;
+                  w.cpu.nmi_pending = 1;
+                  w.cpu.nmi_blocked = 1; // so that it stays
               }),
               0u);
+    EXPECT_EQ(returns_with([](World& w) {
+                  w.pic.master().imr = 0xff;
+                  w.owed_ticks = 1; // the line takes it, and it is owed no more
+              }),
+              returns_with([](World&) {}));
     EXPECT_EQ(returns_with([](World&) {}, kExecuteOnly | BTVM_CONFIG_TRACE), 0u);
     EXPECT_EQ(returns_with([](World&) {}, 0), 0u);
 }
 
-TEST(QuickReturn, AReturnAddressThatWasChangedIsFollowed) {
+TEST(QuickTrap, AReturnAddressThatWasChangedIsFollowed) {
     // call f; hlt.  f (10010): mov dword [esp],10020; ret.  10020: mov eax,7; hlt
     std::vector<u8> code(0x30, 0xf4);
     const auto put = [&](u32 at, std::initializer_list<u8> bytes) { std::ranges::copy(bytes, &code[at]); };

@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "vmm/hypervisor/quick_return.hh"
+#include "vmm/hypervisor/quick_trap.hh"
 #include "vmm/hypervisor/tracer.hh"
 #include "vmm/native/native_state.hh"
 
@@ -64,7 +64,7 @@ public:
     [[nodiscard]] World& world() { return *world_; }
     [[nodiscard]] std::span<u8> ram() { return ram_; }
     [[nodiscard]] u64 native_instructions() const { return native_instructions_; }
-    [[nodiscard]] u64 quick_returns() const { return quick_returns_; }
+    [[nodiscard]] u64 quick_traps() const { return quick_traps_; }
 
     /// Flat 32-bit protected mode at ring 0, as the tracer takes it.
     void start(std::span<const u8> code) {
@@ -84,8 +84,8 @@ public:
     HostRequest run(u64 most_traps = 1'000'000) {
         bool resumed = false;
         for (u64 trap = 0; trap < most_traps; trap++) {
-            if (resumed && quick_return(*world_, world_->host)) {
-                quick_returns_++;
+            if (resumed && quick_trap(*world_, world_->host)) {
+                quick_traps_++;
                 run_natively();
                 continue;
             }
@@ -252,7 +252,7 @@ private:
     std::unique_ptr<btvm_user_tables> user_tables_;
     std::unique_ptr<World> world_;
     u64 native_instructions_{};
-    u64 quick_returns_{};
+    u64 quick_traps_{};
 };
 
 } // namespace btvm::test

@@ -32,7 +32,7 @@ TEST(DirtyLog, AWriteAfterTheLogWasTakenIsInTheNext) {
     (void)take(m);
     EXPECT_EQ(m.access(0x403000, ShadowSide::User, true).hidden, 1u);
     EXPECT_EQ(take(m), (std::set<u32>{M::kTable, 100})) << "the page, and the table for its dirty bit";
-    EXPECT_TRUE(m.mmu.take_stale()) << "the processor may still hold the writable entry";
+    EXPECT_TRUE(m.mmu.stale.all()) << "the processor may still hold the writable entry";
     EXPECT_FALSE(m.see(0x403000).writable);
     EXPECT_EQ(m.access(0x403000, ShadowSide::User, true).hidden, 1u);
     EXPECT_EQ(take(m), std::set<u32>{100}) << "its dirty bit was set already";

@@ -2,6 +2,7 @@
 // what it finds, and what happens when it finds nothing, as the tracer answers it.
 #pragma once
 
+#include <map>
 #include <stdexcept>
 #include <vector>
 
@@ -75,6 +76,21 @@ public:
                 static_cast<u32>((entry & shadow_entry::kFrameMask) >> kPageShift) - u32{kHostFrames}};
     }
 
+    /// Before native code runs: the processor forgets what it was told to, and holds nothing else that the
+    /// tables do not say.
+    void enter_native() {
+        if (mmu.stale.all()) tlb_.clear();
+        for (u32 i = 0; i < mmu.stale.count(); i++)
+            tlb_.erase(static_cast<u32>(mmu.stale.page(i).frame()));
+        mmu.stale.clear();
+        for (const auto& [page, held] : tlb_) {
+            const Seen now = see(page << kPageShift);
+            if (!now.present || now.frame != held.frame || (held.writable && !now.writable) ||
+                (held.executable && !now.executable))
+                throw std::logic_error("the TLB holds what was taken away");
+        }
+    }
+
     struct Outcome {
         bool fault{}; ///< A true page fault...
         u32 error{};
@@ -86,8 +102,10 @@ public:
         Outcome out;
         mmu.load(view, memory, cpu, side);
         for (;; out.hidden++) {
+            enter_native();
             const Seen seen = see(linear);
             if (seen.present && (!write || seen.writable) && (!fetch || seen.executable)) {
+                tlb_[linear >> kPageShift] = seen;
                 out.frame = seen.frame;
                 return out;
             }
@@ -120,6 +138,7 @@ private:
         return *reinterpret_cast<T*>(ram_.data() + (u64{frame} << kPageShift) + offset);
     }
 
+    std::map<u32, Seen> tlb_; ///< By page of linear addresses.
     std::vector<u8> ram_, state_;
     std::vector<u32> mappings_;
     std::vector<u64> frames_, entries_, pool_frames_;

@@ -157,13 +157,30 @@ TEST(ShadowMmu, EveryMappingOfAPageIsFound) {
     }
     m.state(100) |= page_state::kCode;
     m.mmu.write_protect(m.view, m.memory, 100);
-    EXPECT_TRUE(m.mmu.take_stale());
+    EXPECT_TRUE(m.mmu.stale.all());
     for (const ShadowSide side : {kUser, kKernel})
         for (u32 i = 0; i < 5; i++) {
             m.mmu.load(m.view, m.memory, m.cpu, side);
             EXPECT_TRUE(m.see(0x400000 + i * 0x1000).present);
             EXPECT_FALSE(m.see(0x400000 + i * 0x1000).writable);
         }
+}
+
+TEST(ShadowMmu, PagesOfOneAddressAreForgottenByName) {
+    Mapped m;
+    m.mmu.options.execute_only = true;
+    for (u32 i = 0; i < 3; i++) {
+        m.poke(M::kTable, i, entry(100 + i, kP | kW | kU));
+        (void)m.access(0x400000 + i * 0x1000, kUser, true);
+    }
+    m.mmu.write_protect(m.view, m.memory, 101);
+    EXPECT_FALSE(m.mmu.stale.all());
+    ASSERT_EQ(m.mmu.stale.count(), 1u);
+    EXPECT_EQ(m.mmu.stale.page(0).value, 0x401000u);
+    EXPECT_EQ(m.access(0x401000, kUser, true).hidden, 1u);
+    (void)m.access(0x401000, kKernel, true);
+    m.mmu.write_protect(m.view, m.memory, 102);
+    EXPECT_EQ(m.mmu.stale.count(), 0u) << "the user's side is not loaded";
 }
 
 TEST(ShadowMmu, AddressSpacesComeBackWarm) {
