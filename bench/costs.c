@@ -116,8 +116,10 @@ int main(void)
 	static const uint8_t jump[] = { 0x8d, 0x05, 2, 0, 0, 0 }; /* lea: no trap; the loop itself */
 	static const uint8_t pushf_pop[] = { 0x9c, 0x58 };   /* needs a breakpoint */
 	static const uint8_t in[] = { 0xe4, 0x80 };          /* to userland; writes to that port stay in the core */
+	static const uint8_t call_ret[] = { 0xe8, 2, 0, 0, 0, 0xeb, 1, 0xc3 }; /* the return is followed */
 	double call[REPEATS], saved[REPEATS], plain[REPEATS], fault[REPEATS], breakpoint[REPEATS], off[REPEATS],
-		exception[REPEATS], world[REPEATS], exit_cost[REPEATS];
+		exception[REPEATS], world[REPEATS], exit_cost[REPEATS],
+		copied[REPEATS], returned[REPEATS];
 	unsigned int i;
 
 	for (i = 0; i < REPEATS; i++) {
@@ -133,13 +135,19 @@ int main(void)
 		off[i] = without.ns;
 		exception[i] = (on.ns - plain[i]) / on.traps;
 		world[i] = (without.ns - on.ns) / (without.switches - on.switches);
+		/* The same with execute-only copies, where any place can stop. */
+		on = time_guest(BTVM_CONFIG_EXECUTE_ONLY, TRAPS, pushf_pop, sizeof(pushf_pop));
+		copied[i] = (on.ns - plain[i]) / on.traps;
+		on = time_guest(BTVM_CONFIG_EXECUTE_ONLY, TRAPS, call_ret, sizeof(call_ret));
+		returned[i] = (on.ns - plain[i]) / on.traps;
 		exit_cost[i] = time_guest(0, EXITS, in, sizeof(in)).ns;
 	}
 	printf("{\"repeats\": %d, \"ns\": {\"empty_call\": %.3f, \"call_saving_registers\": %.3f, \"untraced_loop_round\": %.3f, "
-	       "\"privileged_trap_in_monitor\": %.1f, \"breakpoint_trap_in_monitor\": %.1f, \"exception\": %.1f, \"breakpoint_trap_in_host\": %.1f, "
+	       "\"privileged_trap_in_monitor\": %.1f, \"breakpoint_trap_in_monitor\": %.1f, \"exception\": %.1f, \"breakpoint_trap_in_copy\": %.1f, "
+	       "\"return_in_copy\": %.1f, \"breakpoint_trap_in_host\": %.1f, "
 	       "\"world_switch\": %.1f, \"exit_to_userland\": %.1f}}\n",
 	       REPEATS, median(call), median(saved), median(plain), median(fault), median(breakpoint),
-	       median(exception), median(off),
+	       median(exception), median(copied), median(returned), median(off),
 	       median(world), median(exit_cost));
 	return 0;
 }

@@ -11,14 +11,22 @@ void fault_on_purpose() {
     asm volatile("movb $0, (%0)" ::"r"(kUnmapped) : "memory");
 }
 
+[[gnu::noinline]] btvm::u32 answer(btvm::World& world) {
+    btvm::Tracer tracer(world, world.monitor);
+    return tracer.trap() == btvm::Verdict::Resume ? BTVM_MONITOR_RESUME : BTVM_MONITOR_LEAVE;
+}
+
 } // namespace
 
 /// Answers the trap in `context`. BTVM_MONITOR_RESUME: go on at ring 3 with the frame; BTVM_MONITOR_LEAVE:
 /// the host world is needed, World::request tells for what.
-extern "C" btvm::u32 btvm_monitor_trap(btvm_switch_context* /*context*/, btvm::World* world) {
+///
+/// The short way stands as a whole in the image's first page, with what calls it: an emulated processor looks
+/// up where to go on at each call, return and change of page.
+extern "C" [[gnu::section(".text.quick"), gnu::flatten]] btvm::u32
+btvm_monitor_trap(btvm_switch_context* /*context*/, btvm::World* world) {
     if (world->config.flags & BTVM_CONFIG_TEST_MONITOR_FAULT) fault_on_purpose();
     world->stats.handled_in_monitor++;
     if (btvm::quick_trap(*world, world->monitor)) return BTVM_MONITOR_RESUME;
-    btvm::Tracer tracer(*world, world->monitor);
-    return tracer.trap() == btvm::Verdict::Resume ? BTVM_MONITOR_RESUME : BTVM_MONITOR_LEAVE;
+    return answer(*world);
 }

@@ -21,8 +21,13 @@ T* pointer(u64 address) {
     return reinterpret_cast<T*>(address);
 }
 
+/// The largest comes first: that is where most accesses go, and GuestMemory::find() looks at each in turn.
 void add_slot(View& view, const btvm_core_slot& s, u64 memory, u64 state, u64 frames, u64 mappings) {
-    MemorySlot& slot = view.memory.slots[view.memory.slot_count++];
+    MemorySlot* const slots = view.memory.slots;
+    u32 place = view.memory.slot_count++;
+    for (; place && slots[place - 1].size < s.size; place--)
+        slots[place] = slots[place - 1];
+    MemorySlot& slot = slots[place];
     slot.first = s.guest_physical;
     slot.size = s.size;
     slot.memory = pointer<u8>(memory);

@@ -28,13 +28,13 @@ public:
         if (frame_.vector != static_cast<u64>(Vector::Breakpoint) || something_else_is_due()) return false;
         if (cpu_.paging()) world_.translations.follow(world_.shadow.translation_epoch);
         pc_ = static_cast<u32>(frame_.rip - 1);
-        if (!find_note() || !execute()) return false;
-        // What cannot be reached now is reached, and whatever comes there has its own trap.
         bool covered = false;
-        for (u32 n = 1; find_note(); n++) {
+        u32 n = 0;
+        for (; find_note(); n++) {
             covered = mark() & kStart;
             if (covered || n == kMostAtOnce || !execute()) break;
         }
+        if (n == 0) return false;
         frame_.rip = covered ? pc_ : u64{pc_} + 1;
         if (covered) world_.stats.trap_breakpoint++;
         return covered;
@@ -51,7 +51,7 @@ private:
         if (world_.stats.trap_breakpoint % kTrapsBetweenClockReads == 0 &&
             world_.clock.at(platform::read_tsc()) >= world_.next_timer_ns)
             return true;
-        return (cpu_.rflags & eflags::kIf) && world_.pic.pending();
+        return (cpu_.rflags & eflags::kIf) && world_.pic.requested();
     }
 
     /// Finds the note of the copy that control at pc_ runs in, if there is one.
@@ -152,7 +152,7 @@ private:
     bool pop_flags() {
         u32 image;
         if (!load(static_cast<u32>(frame_.rsp), image)) return false;
-        if ((image & eflags::kTf) || ((image & eflags::kIf) && world_.pic.pending())) return false;
+        if ((image & eflags::kTf) || ((image & eflags::kIf) && world_.pic.requested())) return false;
         cpu_.rflags = (cpu_.rflags & ~kPopped) | (image & kPopped) | eflags::kFixed1;
         frame_.rflags = (frame_.rflags & ~native::kFlags) | (image & native::kFlags);
         frame_.rsp = (frame_.rsp + kWord) & 0xffffffff;
@@ -163,7 +163,7 @@ private:
     bool set_interrupt() {
         const u32 next = (pc_ & kPageMask) + 1;
         if (!(cpu_.rflags & eflags::kIf) &&
-            (next == kPageSize || !(note_->marks[next] & kStart) || world_.pic.pending()))
+            (next == kPageSize || !(note_->marks[next] & kStart) || world_.pic.requested()))
             return false;
         cpu_.rflags |= eflags::kIf;
         return emulated();
@@ -174,7 +174,10 @@ private:
             at = bus_address(cpu_, linear);
             return true;
         }
-        if (world_.translations.find(linear, access, at)) return true;
+        return world_.translations.find(linear, access, at) || walk(linear, access, at);
+    }
+
+    [[gnu::noinline]] bool walk(u32 linear, PageAccess access, GuestPhysical& at) const {
         GuestWalk walk;
         if (!guest_walk(cpu_, view_.memory, GuestLinear(linear), access, WalkMark::No, walk) ||
             !walk.accessed() || (access.write && !walk.dirty))

@@ -67,9 +67,11 @@ public:
         set_irq(line, false);
         set_irq(line, true);
     }
+    /// Whether there is a request that is not masked. Without one INTR is low.
+    [[nodiscard]] bool requested() const { return master_.irr & ~master_.imr; }
     /// The INTR line to the processor.
     [[nodiscard]] bool pending() const {
-        return (master_.irr & ~master_.imr) && master_.highest_request(1u << kCascade) != PicChip::kNone;
+        return requested() && master_.highest_request(1u << kCascade) != PicChip::kNone;
     }
     /// The processor's interrupt acknowledge: the vector. With nothing pending a spurious IRQ 7 (or 15): its
     /// vector is given and nothing is in service (for 15, the master's IR2 is).
