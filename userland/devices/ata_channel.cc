@@ -139,6 +139,7 @@ void AtaChannel::run_until(GuestTime now) {
 }
 
 void AtaChannel::describe(StateArchive& a) {
+    a.version(2);
     a.field("slave_selected", slave_);
     a.field("control", control_);
     for (unsigned slot = 0; slot < devices_.size(); slot++) {

@@ -172,7 +172,7 @@ void AtapiCdrom::finish() {
 void AtapiCdrom::check_condition(Sense sense) {
     sense_ = sense;
     data_.clear();
-    sectors_left_ = 0;
+    data_at_ = sectors_left_ = 0;
     count_.now = kCommandNotData | kToHost;
     fail(static_cast<std::uint8_t>(sense.key << 4 | ata_error::kAborted));
 }
@@ -242,7 +242,7 @@ void AtapiCdrom::block_read() {
 bool AtapiCdrom::dma_fill(std::span<std::uint8_t> out) {
     if (sectors_left_ == 0) {
         const std::size_t bytes = std::min(out.size(), data_.size() - data_at_);
-        std::memcpy(out.data(), data_.data() + data_at_, bytes);
+        std::copy_n(data_.begin() + data_at_, bytes, out.begin());
         data_at_ += static_cast<std::uint32_t>(bytes);
         return true;
     }
@@ -291,6 +291,8 @@ void AtapiCdrom::describe(StateArchive& a) {
     a.field("present", present);
     a.check(present == (image_ != nullptr), "a disc was in the drive, or is now");
     if (image_) a.field("image", *image_);
+    // Version 1 left it where the data of an earlier command had ended.
+    if (a.loading() && a.version() < 2 && data_.empty()) data_at_ = 0;
     a.check(data_at_ <= data_.size(), "data_at: beyond the data");
     if (a.loading() && buffer_.size() < kMaxLimit) buffer_.resize(kMaxLimit);
 }

@@ -83,5 +83,32 @@ TEST(AtaState, AFlushUnderWayIsStartedAgain) {
     EXPECT_EQ(other.get(kAtaStatus), kGood);
 }
 
+TEST(AtaState, ACommandThatFailedAfterAReplyByDmaIsRestored) {
+    const TemporaryDisk image(20, 2048);
+    AtaDriver rig;
+    rig.channel.attach<AtapiCdrom>(0, AtapiCdrom::open(image.path()), 2);
+    rig.power_on();
+    rig.board.memory[AtaDriver::kTable + 1] = 0x20;
+    rig.board.memory[AtaDriver::kTable + 5] = 0x01;
+    rig.board.memory[AtaDriver::kTable + 7] = 0x80;
+    rig.ide.write(AtaDriver::kBusMaster + 4, 4, AtaDriver::kTable);
+    const auto packet = [&rig](std::uint8_t operation, unsigned length) {
+        rig.put(kAtaFeatures, 1); // by DMA
+        rig.put(kAtaStatus, 0xa0);
+        rig.board.advance(rig.channel, std::chrono::milliseconds(1));
+        for (unsigned i = 0; i < 6; i++)
+            rig.channel.write(AtaDriver::kBase, 2, i == 0 ? operation : i == 2 ? length : 0);
+        rig.ide.write(AtaDriver::kBusMaster, 1, 9);
+        rig.board.advance(rig.channel, std::chrono::milliseconds(1));
+        rig.ide.write(AtaDriver::kBusMaster, 1, 0);
+    };
+    packet(0x03, 18); // REQUEST SENSE: 18 bytes
+    EXPECT_EQ(rig.board.memory[0x2000], 0xf0);
+    packet(0xff, 0); // there is no such command
+    EXPECT_TRUE(rig.get(kAtaStatus) & ata_status::kError);
+    const StateSection saved = save_state(rig.channel);
+    EXPECT_NO_THROW(load_state(rig.channel, saved));
+}
+
 } // namespace
 } // namespace btvm::test
