@@ -315,6 +315,7 @@ std::optional<GuestTime> Serial::deadline() const {
 }
 
 void Serial::describe(StateArchive& a) {
+    a.version(2);
     a.field("interrupt_enable", interrupt_enable_, {.below = 0x10});
     a.field("fifo_control", fifo_control_);
     a.field("line_control", line_control_);
@@ -337,10 +338,14 @@ void Serial::describe(StateArchive& a) {
     a.field("timeout_at", timeout_at_);
     a.field("timed_out", timed_out_);
     a.field("holding_empty_irq", holding_empty_irq_);
+    std::vector<std::uint8_t> under_way = backend_->under_way();
+    a.field("under_way", under_way, {.since = 2, .max_count = SerialBackend::kMostUnderWay});
     a.check(receive_count_ <= capacity() && send_count_ <= capacity(), "more characters than the FIFO holds");
     a.check(plausible_time(shifted_at_) && plausible_time(next_receive_) && plausible_time(timeout_at_),
             "a time is out of range");
-    if (a.loading()) update_irq(true);
+    if (!a.loading()) return;
+    backend_->set_under_way(under_way);
+    update_irq(true);
 }
 
 } // namespace btvm

@@ -90,7 +90,7 @@ public:
 class LoopBackend final : public SerialBackend {
 public:
     void send(std::uint8_t byte) override {
-        if (bytes_.size() < kOutputLimit) bytes_.push_back(byte);
+        if (bytes_.size() < kMostUnderWay) bytes_.push_back(byte);
     }
     std::optional<std::uint8_t> receive() override {
         if (bytes_.empty()) return std::nullopt;
@@ -100,6 +100,12 @@ public:
     }
     [[nodiscard]] bool can_receive() const override { return true; }
     [[nodiscard]] bool connected() override { return true; }
+    [[nodiscard]] std::vector<std::uint8_t> under_way() const override {
+        return {bytes_.begin(), bytes_.end()};
+    }
+    void set_under_way(std::span<const std::uint8_t> bytes) override {
+        bytes_.assign(bytes.begin(), bytes.end());
+    }
 
 private:
     std::deque<std::uint8_t> bytes_;

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace btvm {
 
@@ -22,6 +24,13 @@ public:
     /// Where to connect to, for messages to the user, e.g. "tcp:127.0.0.1:4555"; empty if there is nothing to
     /// tell.
     [[nodiscard]] virtual std::string address() const { return {}; }
+    /// Bytes that are on their way within the machine itself, so that they belong to its state: those in a
+    /// loopback plug, the next one first. What somebody else has sent is his.
+    [[nodiscard]] virtual std::vector<std::uint8_t> under_way() const { return {}; }
+    /// For restoring such a state. Where nothing can be under way they are lost.
+    virtual void set_under_way(std::span<const std::uint8_t> /*bytes*/) {}
+    /// No more than this many bytes are.
+    static constexpr std::size_t kMostUnderWay = std::size_t{256} << 10;
 };
 
 /// Makes the backend a specification names:
