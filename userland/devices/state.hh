@@ -25,6 +25,7 @@
 // checks allow.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <limits>
@@ -246,6 +247,12 @@ void StateArchive::load(const StateNode& node, T& value, const FieldOptions& opt
         } else {
             expect_at_most(node, count, options.max_count);
             value.resize(count);
+        }
+        if constexpr (kBytes) {
+            if (options.below == 0) { // there may be 64 KiB of them
+                std::copy(node.bytes.begin(), node.bytes.end(), std::begin(value));
+                return;
+            }
         }
         std::size_t i = 0;
         if constexpr (is_scalar<Element> && !kBytes)
