@@ -72,7 +72,7 @@ void AcpiPm::reset() {
     function_.reset();
     status_ = enable_ = control_ = 0;
     timer_changes_seen_ = AcpiPmTimer::changes(platform_.now());
-    event_status_ = event_enable_ = {};
+    event_enable_ = {};
     apm_control_ = apm_status_ = 0;
     general_output_ = {};
     smbus_.reset();
@@ -148,7 +148,7 @@ std::uint8_t AcpiPm::read_block(unsigned offset) const {
 std::uint8_t AcpiPm::read_events(unsigned port) const {
     if (port == kApmControl) return apm_control_;
     if (port == kApmStatus) return apm_status_;
-    if (port >= kGeneralEvents && port < kGeneralEvents + 2) return event_status_[port - kGeneralEvents];
+    if (port >= kGeneralEvents && port < kGeneralEvents + 2) return 0; // none ever comes
     if (port >= kGeneralEvents + 2 && port < kGeneralEvents + 4)
         return event_enable_[port - kGeneralEvents - 2];
     return port == kProcessors ? 1 : 0;
@@ -168,8 +168,6 @@ void AcpiPm::write(std::uint16_t port, unsigned size, std::uint32_t value) {
         if (byte == kAcpiOff) control_ &= static_cast<std::uint16_t>(~kSciEnable);
     } else if (port == kApmStatus) {
         apm_status_ = byte;
-    } else if (port >= kGeneralEvents && port < kGeneralEvents + 2) {
-        event_status_[port - kGeneralEvents] &= static_cast<std::uint8_t>(~byte);
     } else if (port >= kGeneralEvents + 2 && port < kGeneralEvents + 4) {
         event_enable_[port - kGeneralEvents - 2] = byte;
     }
@@ -207,10 +205,7 @@ void AcpiPm::press_power_button() {
 }
 
 void AcpiPm::update_interrupt() {
-    bool general = false;
-    for (unsigned i = 0; i < event_status_.size(); i++)
-        general |= (event_status_[i] & event_enable_[i]) != 0;
-    const bool level = (control_ & kSciEnable) && (general || (event_status() & enable_ & kEvents));
+    const bool level = (control_ & kSciEnable) && (event_status() & enable_ & kEvents);
     platform_.set_irq(kIrq, level);
 }
 
@@ -224,12 +219,14 @@ std::optional<GuestTime> AcpiPm::deadline() const {
 void AcpiPm::run_until(GuestTime) { update_interrupt(); }
 
 void AcpiPm::describe(StateArchive& a) {
+    a.version(2);
     a.field("function", function_);
     a.field("status", status_);
     a.field("enable", enable_);
     a.field("control", control_);
     a.field("timer_changes_seen", timer_changes_seen_, {.below = std::uint64_t{1} << 40});
-    a.field("event_status", event_status_);
+    std::array<std::uint8_t, 2> event_status{}; // general-purpose events, of which there are none
+    a.field("event_status", event_status, {.present = a.version() < 2});
     a.field("event_enable", event_enable_);
     a.field("apm_control", apm_control_);
     a.field("apm_status", apm_status_);

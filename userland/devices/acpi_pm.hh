@@ -57,8 +57,7 @@ private:
     std::uint16_t control_{}; ///< PM1 control.
     std::uint64_t
         timer_changes_seen_{}; ///< Changes of the timer's bit 23 that the guest has taken notice of.
-    std::array<std::uint8_t, 2> event_status_{}; ///< General-purpose events.
-    std::array<std::uint8_t, 2> event_enable_{};
+    std::array<std::uint8_t, 2> event_enable_{}; ///< General-purpose events. None ever comes.
     std::uint8_t apm_control_{};
     std::uint8_t apm_status_{};
     std::array<std::uint8_t, 4> general_output_{};

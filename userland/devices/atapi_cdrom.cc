@@ -271,7 +271,9 @@ void AtapiCdrom::Sense::describe(StateArchive& a) {
 
 void AtapiCdrom::describe(StateArchive& a) {
     AtaDevice::describe(a);
-    a.field("packet", packet_);
+    // Version 1 had it, though a packet is carried out as soon as it is complete.
+    std::array<std::uint8_t, kPacketSize> packet{};
+    a.field("packet", packet, {.present = a.version() < 2});
     a.field("packet_expected", packet_expected_);
     a.field("identity", identity_);
     a.field("sense", sense_);

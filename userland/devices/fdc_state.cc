@@ -25,7 +25,9 @@ void Fdc::Transfer::describe(StateArchive& a) {
     a.field("seek_done", seek_done);
     a.field("mfm", mfm);
     a.field("sector_ready", sector_ready);
-    a.field("terminal_count", terminal_count);
+    // Version 1 had it, but a step that sees it ends the transfer: it is never set between steps.
+    bool terminal = false;
+    a.field("terminal_count", terminal, {.present = a.version() < 2});
     a.field("at", at, {.below = kFloppySectorSize + 1});
     a.field("size", size, {.below = kFloppySectorSize + 1});
     a.field("burst", burst, {.below = 17});
@@ -36,6 +38,7 @@ void Fdc::Transfer::describe(StateArchive& a) {
 }
 
 void Fdc::describe(StateArchive& a) {
+    a.version(2);
     a.field("dor", dor_);
     a.field("dsr", dsr_, {.below = 0x20});
     a.field("rate_programmed", rate_programmed_);

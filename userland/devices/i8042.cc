@@ -316,6 +316,7 @@ void I8042::run_until(GuestTime now) {
 }
 
 void I8042::describe(StateArchive& a) {
+    a.version(2);
     a.field("ram", ram_);
     a.field("output", output_);
     a.field("output_full", output_full_);

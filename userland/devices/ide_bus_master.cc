@@ -21,7 +21,7 @@ constexpr std::uint32_t kRegionMax = 0x10000;
 void IdeBusMaster::reset() {
     command_ = status_ = 0;
     table_ = next_ = address_ = left_ = 0;
-    last_ = stopped_at_end_ = false;
+    last_ = false;
 }
 
 std::uint32_t IdeBusMaster::read(unsigned reg, unsigned size) const {
@@ -66,7 +66,7 @@ void IdeBusMaster::write_command(std::uint8_t value) {
     status_ |= kActive;
     next_ = table_;
     left_ = 0;
-    last_ = stopped_at_end_ = false;
+    last_ = false;
     if (ready() && ready_) ready_();
 }
 
@@ -80,7 +80,6 @@ void IdeBusMaster::enable(bool enabled) {
 /// double word. Base and count are even.
 bool IdeBusMaster::next_region() {
     if (last_) {
-        stopped_at_end_ = true;
         status_ &= static_cast<std::uint8_t>(~kActive);
         return false;
     }
@@ -134,7 +133,9 @@ void IdeBusMaster::describe(StateArchive& a) {
     a.field("address", address_);
     a.field("left", left_, {.below = kRegionMax + 1});
     a.field("last", last_);
-    a.field("stopped_at_end", stopped_at_end_);
+    // Version 1 told a second time what the status says.
+    bool stopped_at_end = false;
+    a.field("stopped_at_end", stopped_at_end, {.present = a.version() < 2});
 }
 
 } // namespace btvm

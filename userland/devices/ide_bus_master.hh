@@ -26,7 +26,7 @@ public:
     /// Called when the engine becomes ready to move data.
     void on_ready(std::function<void()> handler) { ready_ = std::move(handler); }
     /// Whether it would move data now.
-    [[nodiscard]] bool ready() const { return enabled_ && (status_ & kActive) && !stopped_at_end_; }
+    [[nodiscard]] bool ready() const { return enabled_ && (status_ & kActive); }
     /// Moves data; returns how many bytes found room in the descriptors. Fewer than asked for: the table has
     /// ended, and ready() is false from then on.
     std::size_t to_memory(std::span<const std::uint8_t> data);
@@ -55,7 +55,6 @@ private:
     std::uint32_t address_{}; ///< Of the region in use.
     std::uint32_t left_{};    ///< Bytes left in it, 0 to 64 Ki.
     bool last_{};             ///< It is the table's last.
-    bool stopped_at_end_{};   ///< The table has ended.
 };
 
 } // namespace btvm

@@ -33,7 +33,7 @@ public:
     /// `repeat` false the key does not start to repeat, however long it is down.
     void move(KeyEvent event, GuestTime now, bool repeat = true);
 
-    /// Since when, or from when on, a byte waits to be sent; nothing if there is none.
+    /// From when on a byte can be sent, a time in the past if one can now; nothing if there is none.
     [[nodiscard]] std::optional<GuestTime> ready_at() const;
     /// The byte that waits. Call only if ready_at() has come.
     [[nodiscard]] std::uint8_t take();
@@ -74,7 +74,7 @@ private:
     void add_shift_wrap(Sequence& out, Key key, bool make) const;
     [[nodiscard]] Sequence encode(Key key, bool make, bool repeated) const;
     [[nodiscard]] bool encode_special(Sequence& out, Key key, bool make, bool repeated) const;
-    void buffer(const Sequence& sequence, GuestTime now);
+    void buffer(const Sequence& sequence);
     void clear_buffer();
 
     static constexpr unsigned kBufferBytes = 16;
@@ -91,7 +91,6 @@ private:
     GuestTime reply_at_{};
     std::array<std::uint8_t, kBufferBytes + 1> buffer_{}; ///< The 17th holds the overrun code.
     std::uint8_t buffer_count_{};
-    GuestTime buffer_at_{}; ///< When the first byte came into the empty buffer.
     std::array<bool, kKeyCount> down_{};
     std::uint8_t repeat_key_{kNoKey};
     GuestTime repeat_at_{};

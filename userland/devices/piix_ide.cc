@@ -58,6 +58,7 @@ void PiixIde::write(std::uint16_t port, unsigned size, std::uint32_t value) {
 }
 
 void PiixIde::describe(StateArchive& a) {
+    a.version(2);
     a.field("function", function_);
     a.field("bus_masters", masters_);
     if (a.loading()) platform_.ports_changed(*this);
