@@ -1,62 +1,10 @@
-// Saving and loading a channel between any two accesses.
-#include <random>
-#include <set>
-
+// A channel that is saved: what it refuses, and a flush under way.
 #include "tests/unit/ata/ata_driver.hh"
-#include "tests/unit/common/ide_cable.hh"
-#include "tests/unit/common/state_round_trip.hh"
+#include "userland/devices/atapi_cdrom.hh"
+#include "userland/devices/state.hh"
 
 namespace btvm::test {
 namespace {
-
-TEST(AtaState, RoundTripsBetweenAnyTwoAccesses) {
-    const TemporaryDisk disk(64), disc(8, 2048);
-    // Only the first one on a board is powered on: what is loaded later comes to lines that stand already.
-    std::set<TestBoard*> boards;
-    const auto make = [&](TestBoard& board) {
-        auto cable = std::make_unique<IdeCable>(board, disk.path(), disc.path());
-        if (boards.insert(&board).second) cable->reset();
-        return cable;
-    };
-    const auto operate = [](TestBoard& board, IdeCable& cable, std::mt19937& random) -> std::uint64_t {
-        // All but FLUSH CACHE, whose end is the host's affair.
-        static constexpr std::uint8_t kCommands[] = {0x20, 0x24, 0x25, 0x29, 0x30, 0x34, 0x35,
-                                                     0x40, 0x90, 0xa0, 0xa1, 0xc4, 0xc5, 0xc6,
-                                                     0xc8, 0xca, 0xec, 0x08, 0xe5, 0xf8};
-        const auto port = static_cast<std::uint16_t>(0x1f0 + random() % 8);
-        switch (random() % 11) {
-        case 10:
-            if (random() % 2) return cable.pci().read(0x40, 4);
-            cable.pci().write(0x40, 4, random());
-            return 0;
-        case 0: cable.write(0x1f7, 1, kCommands[random() % sizeof kCommands]); return 0;
-        case 1: cable.write(static_cast<std::uint16_t>(0x1f2 + random() % 2), 1, random() % 4); return 0;
-        case 2: cable.write(0x1f6, 1, 0xe0 | (random() & 0x10)); return 0;
-        case 3: cable.write(0x3f6, 1, random() % 8 ? 0 : random() & 0x86); return 0;
-        case 4: cable.write(0xc000, 1, random() & 9); return 0;
-        case 5: cable.write(0xc004, 4, random() & 0xffffc); return 0;
-        case 6: board.advance(cable, std::chrono::microseconds(random() % 40)); return 0;
-        case 7: {
-            std::uint64_t sum = 0;
-            for (unsigned i = random() % 300; i; i--)
-                sum = sum * 31 + cable.read(0x1f0, 2);
-            return sum;
-        }
-        case 8: {
-            for (unsigned i = random() % 300; i; i--)
-                cable.write(0x1f0, 2, random() & 0xffff);
-            return 0;
-        }
-        default: return port == 0x1f0 ? 0 : cable.read(port, 1);
-        }
-    };
-    for (const unsigned seed : {1u, 2u, 3u}) {
-        boards.clear(); // those of the next round may lie where the last one's did
-        check_state_round_trips<IdeCable>(make, operate, 1500, seed);
-    }
-    boards.clear();
-    EXPECT_EQ(fields_nobody_misses<IdeCable>(make, operate, 600, {1}), std::vector<std::string>{});
-}
 
 TEST(AtaState, AnotherDiskIsRefused) {
     DiskRig large(200), small(100);

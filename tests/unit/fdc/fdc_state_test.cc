@@ -1,4 +1,4 @@
-// A save and restore put between any two operations of generated sequences changes nothing.
+// States of the floppy controller in the middle of things, with another medium, and damaged.
 #include <random>
 
 #include "fdc_driver.hh"
@@ -137,42 +137,6 @@ private:
     std::mt19937 random_;
     std::vector<Access> list_;
 };
-
-TEST(FdcState, SaveAndRestoreBetweenAnyTwoOperations) {
-    PatternFile a(1440), b(720);
-    for (unsigned seed = 0; seed < 10; seed++) {
-        std::mt19937 random(seed);
-        Machine stays(a.path(), b.path());
-        auto moves = std::make_unique<Machine>(a.path(), b.path());
-        for (const Access& access : Generator(seed).make()) {
-            const bool fdc_port = access.port >= 0x3f0;
-            const bool pause = access.port == kPause;
-            const auto act = [&](Machine& m) -> std::uint32_t {
-                Device& device = fdc_port ? static_cast<Device&>(m.fdc) : m.dma;
-                if (!access.write) return device.read(access.port, 1);
-                device.write(access.port, 1, access.value);
-                return 0;
-            };
-            if (!pause) {
-                ASSERT_EQ(act(stays), act(*moves)) << seed;
-            }
-            const GuestTime span =
-                pause ? access.value * 1ms : GuestTime(random() % 4 ? random() % 400000 : 0);
-            // The state moves into another machine, which then goes on.
-            const Bytes bytes = moves->save();
-            auto next = std::make_unique<Machine>(a.path(), b.path());
-            next->platform = std::move(moves->platform);
-            next->load(bytes);
-            moves = std::move(next);
-            stays.platform.run(stays.fdc, span);
-            moves->platform.run(moves->fdc, span);
-            ASSERT_EQ(stays.platform.lines, moves->platform.lines) << seed;
-        }
-        EXPECT_EQ(differences(save_state(stays.fdc), save_state(moves->fdc)), std::vector<std::string>{});
-        EXPECT_EQ(differences(save_state(stays.dma), save_state(moves->dma)), std::vector<std::string>{});
-        EXPECT_EQ(stays.platform.memory, moves->platform.memory);
-    }
-}
 
 struct FdcStateInMotion : FdcDriver {
     PatternFile file{1440};

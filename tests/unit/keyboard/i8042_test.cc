@@ -1,7 +1,7 @@
 // The keyboard controller as BIOSes and drivers use it.
 #include <gtest/gtest.h>
 
-#include "tests/unit/common/state_round_trip.hh"
+#include "tests/unit/common/test_board.hh"
 #include "userland/devices/i8042.hh"
 
 namespace btvm {
@@ -347,38 +347,6 @@ TEST_F(I8042Test, ResetForgetsEverything) {
     EXPECT_EQ(controller.leds(), 0);
     EXPECT_EQ(status(), 0x10u);
     EXPECT_TRUE(listen(1s).empty());
-}
-
-TEST_F(I8042Test, SurvivesSaveAndRestoreBetweenAnyTwoOperations) {
-    for (unsigned seed = 1; seed <= 4; ++seed)
-        test::check_state_round_trips<I8042>(
-            [](TestBoard& b) { return std::make_unique<I8042>(b); },
-            [](TestBoard& b, I8042& c, std::mt19937& random) -> std::uint64_t {
-                switch (random() % 8) {
-                case 0: b.advance(c, GuestTime(random() % 3'000'000)); return 0;
-                case 1: b.advance(c, GuestTime(random() % 700'000'000)); return 0;
-                case 2: {
-                    constexpr std::uint8_t commands[] = {0x20, 0x60, 0xAA, 0xAD, 0xAE,
-                                                         0xD2, 0xD3, 0xD4, 0xD0, 0xA8};
-                    c.write(0x64, 1, commands[random() % sizeof commands]);
-                    return b.resets;
-                }
-                case 3: {
-                    constexpr std::uint8_t bytes[] = {0x45, 0xED, 0x02, 0xF0, 0x01, 0x02,
-                                                      0xF2, 0xF3, 0xF4, 0xFF, 0xFE};
-                    c.write(0x60, 1, bytes[random() % sizeof bytes]);
-                    return c.leds();
-                }
-                case 4: return c.read(0x64, 1);
-                case 5: {
-                    const auto key = static_cast<Key>(random() % kKeyCount);
-                    const bool down = random() % 2 != 0;
-                    return down ? c.press(key) : c.release(key);
-                }
-                default: return c.read(0x60, 1);
-                }
-            },
-            1500, seed);
 }
 
 } // namespace

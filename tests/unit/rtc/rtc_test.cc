@@ -1,7 +1,8 @@
 // The clock against the MC146818 data sheet: formats, roll-over, alarm, update cycle, periodic rates, flags.
 #include <gtest/gtest.h>
+#include <random>
 
-#include "tests/unit/common/state_round_trip.hh"
+#include "tests/unit/common/test_board.hh"
 #include "userland/devices/rtc.hh"
 
 namespace btvm {
@@ -285,32 +286,6 @@ TEST_F(RtcTest, NonsenseInTheRegistersDoesNoHarm) {
         wait(GuestTime(random() % 3'000'000'000u));
         clock();
     }
-}
-
-TEST_F(RtcTest, SurvivesSaveAndRestoreBetweenAnyTwoOperations) {
-    const std::function<std::unique_ptr<Rtc>(TestBoard&)> make = [](TestBoard& b) {
-        return std::make_unique<Rtc>(b, at(2026, 11, 21, 13, 45, 58));
-    };
-    const std::function<std::uint64_t(TestBoard&, Rtc&, std::mt19937&)> operate =
-        [](TestBoard& b, Rtc& r, std::mt19937& random) -> std::uint64_t {
-        switch (random() % 6) {
-        case 4: r.write(0x70, 1, random()); return r.nmi_masked();
-        case 5: return r.nmi_masked() + 2u * r.read(0x71, 1);
-        case 0: b.advance(r, GuestTime(random() % 5'000'000)); return 0;
-        case 1: b.advance(r, GuestTime(random() % 2'000'000'000u)); return 0;
-        case 2: {
-            r.write(0x70, 1, random() % 16);
-            return r.read(0x71, 1);
-        }
-        default:
-            r.write(0x70, 1, random() % 16);
-            r.write(0x71, 1, random() & 0x7F);
-            return 0;
-        }
-    };
-    for (unsigned seed = 1; seed <= 4; ++seed)
-        test::check_state_round_trips<Rtc>(make, operate, 800, seed);
-    EXPECT_EQ(test::fields_nobody_misses<Rtc>(make, operate, 800, {1, 2, 3, 4}), std::vector<std::string>{});
 }
 
 } // namespace

@@ -1,9 +1,8 @@
 // The UART against the PC16550D data sheet: registers, timing, FIFO levels, interrupts by priority, loopback.
 #include <deque>
 #include <gtest/gtest.h>
-#include <map>
 
-#include "tests/unit/common/state_round_trip.hh"
+#include "tests/unit/common/test_board.hh"
 #include "userland/devices/serial.hh"
 
 namespace btvm {
@@ -346,35 +345,6 @@ TEST_F(SerialTest, FourPortsAtTheirPlaces) {
     fourth.write(0x2EF, 1, 0x77);
     EXPECT_EQ(fourth.read(0x2EF, 1), 0x77u);
     EXPECT_EQ(fourth.read(0x2EE, 1) & 0xF0, 0u); // nothing plugged in
-}
-
-TEST_F(SerialTest, SurvivesSaveAndRestoreBetweenAnyTwoOperations) {
-    for (unsigned seed = 1; seed <= 4; ++seed) {
-        std::map<TestBoard*, Cable> cables;
-        test::check_state_round_trips<Serial>(
-            [&](TestBoard& b) {
-                return std::make_unique<Serial>(b, 0, kSerialLocations[0],
-                                                std::make_unique<CableBackend>(cables[&b]));
-            },
-            [&](TestBoard& b, Serial& s, std::mt19937& random) -> std::uint64_t {
-                Cable& c = cables[&b];
-                switch (random() % 5) {
-                case 0: b.advance(s, GuestTime(random() % 20'000'000)); return c.sent.size();
-                case 1: c.waiting.push_back(random() & 0xFF); return 0;
-                case 2:
-                case 3: return s.read(static_cast<std::uint16_t>(0x3F8 + random() % 8), 1);
-                default: {
-                    const unsigned reg = random() % 8;
-                    unsigned value = random() & 0xFF;
-                    if (reg == 3) value &= 0x7F; // mostly away from the divisor
-                    s.write(static_cast<std::uint16_t>(0x3F8 + reg), 1, value);
-                    return 0;
-                }
-                }
-            },
-            1000, seed);
-        EXPECT_EQ(cables.begin()->second.sent, cables.rbegin()->second.sent);
-    }
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "tests/unit/common/state_round_trip.hh"
+#include "tests/unit/common/test_board.hh"
+#include "userland/devices/state.hh"
 #include "userland/devices/system_ports.hh"
 
 namespace btvm {

@@ -2,7 +2,7 @@
 // and the picture that registers and text memory make.
 #include <gtest/gtest.h>
 
-#include "tests/unit/common/state_round_trip.hh"
+#include "tests/unit/common/test_board.hh"
 #include "userland/devices/vga_text.hh"
 
 namespace btvm {
@@ -364,25 +364,6 @@ TEST_F(Vga, BlankedAndGraphics) {
     indexed(0x3CE, 6, 0x05);
     EXPECT_FALSE(snapshot().text_mode);
     EXPECT_TRUE(snapshot().cells.empty());
-}
-
-TEST_F(Vga, SurvivesSaveAndRestoreBetweenAnyTwoOperations) {
-    for (unsigned seed = 1; seed <= 4; ++seed)
-        test::check_state_round_trips<VgaText>(
-            [](TestBoard& b) { return std::make_unique<VgaText>(b); },
-            [](TestBoard& b, VgaText& v, std::mt19937& random) -> std::uint64_t {
-                b.time += GuestTime(random() % 1'000'000);
-                const auto port = static_cast<std::uint16_t>(0x3B0 + random() % 0x30);
-                if (random() % 3 == 0) {
-                    const TextScreen s = v.snapshot(
-                        [&b](std::uint64_t at, std::span<std::uint8_t> to) { b.dma_read(at, to); });
-                    return s.columns + 1000u * s.rows + 1'000'000u * s.cursor.visible + s.palette[7].green;
-                }
-                if (random() % 2 == 0) return v.read(port, 1);
-                v.write(port, 1, random() & 0xFF);
-                return 0;
-            },
-            1000, seed);
 }
 
 } // namespace
