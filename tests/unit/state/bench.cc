@@ -62,6 +62,11 @@ Device* BenchBoard::at(std::uint16_t port) const {
     return nullptr;
 }
 
+void BenchBoard::take_back(const BenchBoard& earlier) {
+    static_cast<TestBoard&>(*this) = earlier;
+    written = earlier.written;
+}
+
 void BenchBoard::watch(Seen& seen) const {
     for (unsigned line = 0; line < lines.size(); line++)
         seen.add(std::uint64_t{rises[line]} << 1 | lines[line]);
@@ -88,6 +93,22 @@ Sections Bench::save(std::string_view only) {
     return sections;
 }
 
+void Bench::load(const Sections& sections) {
+    for (std::size_t i = 0; i < devices_.size(); i++)
+        load_state(*devices_[i], sections.at(i));
+}
+
+void Bench::there_and_back(const std::function<void()>& what) {
+    const Sections sections = save();
+    const BenchBoard earlier = board;
+    const auto put_back = remember();
+    what();
+    put_back();
+    board.take_back(earlier);
+    load(sections);
+    board.take_back(earlier); // as in replace()
+}
+
 void Bench::replace(const Sections& sections) {
     // What new devices do to the lines is undone where a machine is restored: that is part of the state of
     // the interrupt controllers and the board.
@@ -100,8 +121,7 @@ void Bench::replace(const Sections& sections) {
     devices_ = build();
     for (Device* const device : devices_)
         board.map(*device);
-    for (std::size_t i = 0; i < devices_.size(); i++)
-        load_state(*devices_[i], sections.at(i));
+    load(sections);
     board.lines = lines;
     board.rises = rises;
     board.resets = resets;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -60,6 +61,9 @@ public:
     void map(Device& device) { ports_[&device] = device.ports(); }
     void unmap_all() { ports_.clear(); }
     [[nodiscard]] Device* at(std::uint16_t port) const;
+    /// Back to an earlier moment, but for what devices say themselves when they are loaded: where their ports
+    /// are.
+    void take_back(const BenchBoard& earlier);
     void watch(Seen& seen) const;
 
     std::uint64_t written{}; ///< A digest of what has been written to memory by DMA.
@@ -94,6 +98,9 @@ public:
     /// New devices in place of the old ones, with this state, as where a machine is restored. Throws
     /// StateError.
     void replace(const Sections& sections);
+    /// Lets the same devices go on with `what`, and then takes the machine back to where it is now, with all
+    /// that is outside. Throws StateError.
+    void there_and_back(const std::function<void()>& what);
 
     BenchBoard board;
 
@@ -101,6 +108,10 @@ protected:
     /// Makes the devices anew, after taking away those that are there; gives them in the order in which a
     /// machine restores them.
     virtual std::vector<Device*> build() = 0;
+    /// What is outside of devices and board, as it is now: gives what puts it back.
+    [[nodiscard]] virtual std::function<void()> remember() {
+        return [] {};
+    }
     /// At power-on, not where a state is loaded next.
     virtual void power_on() {}
 
@@ -111,6 +122,8 @@ protected:
     void advance(GuestTime by);
 
 private:
+    void load(const Sections& sections);
+
     std::vector<Device*> devices_;
 };
 

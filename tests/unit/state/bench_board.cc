@@ -86,6 +86,13 @@ public:
     }
 
 protected:
+    std::function<void()> remember() override {
+        return [this, offs = offs_, printed = printed_, letter = letter_] {
+            offs_ = offs;
+            printed_ = printed;
+            letter_ = letter;
+        };
+    }
     std::vector<Device*> build() override {
         system_ = std::make_unique<SystemPorts>(board);
         console_ = std::make_unique<DebugConsole>(board, true);

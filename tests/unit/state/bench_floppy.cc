@@ -79,6 +79,17 @@ public:
     }
 
 protected:
+    std::function<void()> remember() override {
+        return
+            [this, todo = todo_, waits = waits_for_dma_, messages = messages_, content = file_.contents()] {
+                todo_ = todo;
+                waits_for_dma_ = waits;
+                messages_ = messages;
+                std::fstream(file_.path(), std::ios::binary | std::ios::in | std::ios::out)
+                    .write(reinterpret_cast<const char*>(content.data()),
+                           static_cast<std::streamsize>(content.size()));
+            };
+    }
     std::vector<Device*> build() override {
         static const PatternFile shared(kSnapshotKilobytes);
         fdc_.reset(); // gives up the file's lock

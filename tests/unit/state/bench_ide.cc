@@ -68,6 +68,13 @@ public:
     }
 
 protected:
+    std::function<void()> remember() override {
+        return [this, todo = todo_, disc_is_in = disc_is_in_] {
+            todo_ = todo;
+            disc_is_in_ = disc_is_in;
+            cdrom_->put_medium(disc());
+        };
+    }
     std::vector<Device*> build() override {
         static const TemporaryDisk image(kDiskSectors);
         ide_ = std::make_unique<PiixIde>(board);

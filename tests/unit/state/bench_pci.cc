@@ -73,6 +73,9 @@ public:
     }
 
 protected:
+    std::function<void()> remember() override {
+        return [this, started = started_] { started_ = started; };
+    }
     std::vector<Device*> build() override {
         host_ = std::make_unique<PciHost>(board);
         isa_ = std::make_unique<PiixIsa>(board);
@@ -165,6 +168,9 @@ public:
     }
 
 protected:
+    std::function<void()> remember() override {
+        return [this, offs = offs_] { offs_ = offs; };
+    }
     std::vector<Device*> build() override {
         power_ = std::make_unique<AcpiPm>(board, [this] { offs_++; });
         return {power_.get()};

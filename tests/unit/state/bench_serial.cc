@@ -104,6 +104,9 @@ public:
     }
 
 protected:
+    std::function<void()> remember() override {
+        return [this, far = far_] { far_ = far; };
+    }
     std::vector<Device*> build() override {
         first_ =
             std::make_unique<Serial>(board, 0, kSerialLocations[0], std::make_unique<FarEndBackend>(far_));

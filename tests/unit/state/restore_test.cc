@@ -78,6 +78,39 @@ TEST_P(Restore, BetweenAnyTwoOperationsChangesNothing) {
     }
 }
 
+TEST_P(Restore, GoingOnAndBackAgainChangesNothing) {
+    for (unsigned seed = 1; seed <= 2; seed++) {
+        const auto stays = bench(), moves = bench();
+        Random one(seed), other(seed), elsewhere(seed + 500);
+        Seen expected, seen;
+        for (unsigned i = 0; i < GetParam().operations; i++) {
+            expected.clear();
+            seen.clear();
+            stays->operate(one, expected);
+            stays->watch(expected);
+            moves->operate(other, seen);
+            moves->watch(seen);
+            ASSERT_EQ(seen.values(), expected.values()) << "operation " << i << ", sequence " << seed;
+            if (!elsewhere.once_in(20)) continue;
+            moves->there_and_back([&] {
+                for (unsigned further = elsewhere.below(80); further; further--)
+                    moves->operate(elsewhere, seen);
+            });
+            expected.clear();
+            seen.clear();
+            stays->watch(expected);
+            moves->watch(seen);
+            ASSERT_EQ(seen.values(), expected.values())
+                << "back after operation " << i << ", sequence " << seed;
+        }
+        expected.clear();
+        seen.clear();
+        stays->inspect(expected);
+        moves->inspect(seen);
+        EXPECT_EQ(seen.values(), expected.values()) << "at the end, sequence " << seed;
+    }
+}
+
 /// What an undisturbed sequence shows, a digest for each operation and one for the end.
 struct Sequence {
     unsigned seed;
