@@ -1,6 +1,5 @@
 // The floppy controller with the DMA controller and two drives: one's image is a file that is written, the
-// other's writes are kept in memory, and so are part of the state. And the DMA controller alone, with a
-// device on each channel.
+// other's writes are kept in memory, and so are part of the state.
 #include <deque>
 
 #include "tests/unit/fdc/temporary_image.hh"
@@ -21,8 +20,10 @@ constexpr unsigned kRate250 = 2;
 
 class FloppyBench final : public Bench {
 public:
-    FloppyBench() : file_(kFileKilobytes) {
-        for (std::size_t i = 0; i < 0x10000; i++)
+    FloppyBench() : file_(0) {
+        static const std::vector<std::uint8_t> content = PatternFile(kFileKilobytes).contents();
+        write_file(content);
+        for (std::size_t i = 0x8000; i < 0x9000; i++) // what is written to the floppies at first
             board.memory[i] = static_cast<std::uint8_t>(i * 5 + (i >> 7));
     }
 
@@ -80,15 +81,14 @@ public:
 
 protected:
     std::function<void()> remember() override {
-        return
-            [this, todo = todo_, waits = waits_for_dma_, messages = messages_, content = file_.contents()] {
-                todo_ = todo;
-                waits_for_dma_ = waits;
-                messages_ = messages;
-                std::fstream(file_.path(), std::ios::binary | std::ios::in | std::ios::out)
-                    .write(reinterpret_cast<const char*>(content.data()),
-                           static_cast<std::streamsize>(content.size()));
-            };
+        return [this, todo = todo_, plans = plans_, commands = commands_, messages = messages_,
+                content = file_.contents()] {
+            todo_ = todo;
+            plans_ = plans;
+            commands_ = commands;
+            messages_ = messages;
+            write_file(content);
+        };
     }
     std::vector<Device*> build() override {
         static const PatternFile shared(kSnapshotKilobytes);
@@ -117,6 +117,11 @@ private:
         std::vector<std::pair<std::uint16_t, std::uint8_t>> all{}; ///< Several writes in one go.
     };
 
+    void write_file(const std::vector<std::uint8_t>& content) const {
+        std::fstream(file_.path(), std::ios::binary | std::ios::in | std::ios::out)
+            .write(reinterpret_cast<const char*>(content.data()),
+                   static_cast<std::streamsize>(content.size()));
+    }
     void put(unsigned port, unsigned value) {
         todo_.push_back({Step::Out, static_cast<std::uint16_t>(port), value & 0xFF});
     }
@@ -134,31 +139,45 @@ private:
     void drain(unsigned times) { todo_.push_back({Step::Drain, 0x3F5, times}); }
     void fill(unsigned times) { todo_.push_back({Step::Fill, 0x3F5, times}); }
     void wait(unsigned steps) { todo_.push_back({Step::Wait, 0, steps}); }
+    /// A command's bytes: those of one in three with a look between any two.
     void command(Bytes bytes) {
-        for (const unsigned byte : bytes)
-            put(0x3F5, byte);
+        Step all{Step::All, 0, 0};
+        if (++commands_ % 3 == 0)
+            for (const unsigned byte : bytes)
+                put(0x3F5, byte);
+        else
+            for (const unsigned byte : bytes)
+                all.all.emplace_back(std::uint16_t{0x3F5}, static_cast<std::uint8_t>(byte));
+        if (!all.all.empty()) todo_.push_back(std::move(all));
     }
     /// The next things to do, mostly such that commands get somewhere, with noise between them.
     void plan(Random& random) {
         if (!random.once_in(4)) start_over(random);
-        switch (random.below(16)) {
-        case 0:
+        switch (plans_++ % 16) { // each as often as the others
+        case 0: transfer(random, kWrites[random.below(std::size(kWrites))]); break;
         case 1:
-        case 2: transfer(random, kWrites[random.below(std::size(kWrites))]); break;
-        case 3:
+        case 8: transfer(random, kReads[random.below(std::size(kReads))]); break;
+        case 2: by_processor(random, random.one_of(kScans)); break;
+        case 3: marks(random); break;
         case 4:
-        case 5: transfer(random, kReads[random.below(std::size(kReads))]); break;
-        case 6: by_processor(random); break;
-        case 7: marks(random); break;
-        case 8: tracks(random); break;
-        case 9: seeks(random); break;
-        case 10: command({0x03, 0xDF, 0x02 | random.below(2)}); break;
-        case 11: command({0x4A, random.below(2) << 2 | random.below(2)}); break;
-        case 12:
+        case 12: seeks(random); break;
+        case 5: by_processor(random, kReads[random.below(std::size(kReads))]); break;
+        case 6: tracks(random); break;
+        case 7: format(random); break;
+        case 9: masked(random); break;
+        case 10: by_processor(random, kWrites[random.below(std::size(kWrites))]); break;
+        case 11: registers(random); break;
+        case 13:
             put(random.once_in(2) ? 0x3F7 : 0x3F4, random.once_in(2) ? random.below(4) : kRate250);
+            command({0x4A, random.below(2) << 2 | random.below(2)});
             break;
-        case 13: registers(random); break;
-        case 14: format(random); break;
+        case 14: // which sectors pass
+            for (unsigned i = 0; i < 2; i++) {
+                command({0x4A, random.below(2)});
+                wait(2);
+                drain(7);
+            }
+            break;
         default:
             put(0x3F2, random.once_in(3) ? random.byte() : 0x3C | random.below(2));
             put(0x3F5, random.once_in(2) ? 0x08 : random.byte());
@@ -179,12 +198,20 @@ private:
                 command({0x08});
                 drain(2);
             }
+        if (random.once_in(4)) { // both heads to where most commands are for
+            put_all({{0x3F5, 0x07}, {0x3F5, 0}, {0x3F5, 0x07}, {0x3F5, 1}});
+            wait(40);
+            for (unsigned i = 0; i < 2; i++) {
+                command({0x08});
+                drain(2);
+            }
+        }
         command({0x03, 0xDF, random.once_in(4) ? 3u : 2u});
         if (random.once_in(3)) command({0x13, 0, random.below(0x70), random.byte()});
     }
     void seeks(Random& random) {
         const unsigned drive = random.below(random.once_in(2) ? 4 : 2);
-        if (random.once_in(2))
+        if (drive > 1 || random.once_in(2))
             command({0x07, drive});
         else if (random.once_in(3))
             command({0x8F | random.below(2) << 6, drive, random.below(3)});
@@ -200,7 +227,7 @@ private:
         drain(2);
     }
     void access(Random& random, unsigned code, unsigned first, unsigned last) {
-        const unsigned head = random.below(2);
+        const unsigned head = random.once_in(3); // the first side: a command may go on to the second
         const bool counted =
             (code & 0x1F) == 0x16 && random.once_in(2); // Verify, for as many sectors as it says
         command({code, (counted ? 0x80 : 0) | head << 2 | random.below(2),
@@ -212,25 +239,35 @@ private:
         program_dma(random, kind == 0x06 || kind == 0x0C || kind == 0x02 ? 1 : 2);
         const unsigned first = 1 + random.below(kSectors);
         access(random, code, first,
-               random.once_in(3) ? kSectors : std::min(kSectors, first + random.below(3)));
+               random.once_in(3) ? kSectors : std::min(kSectors, first + random.below(2)));
         sectors(random);
     }
     void sectors(Random& random) {
         for (unsigned i = 2 + random.below(4); i; i--)
             wait(1);
     }
+    /// The channel is masked: the controller waits for it, 200 ms at most.
+    void masked(Random& random) {
+        start_over(random);
+        program_dma(random, 1);
+        put(0x0A, 6);
+        access(random, 0xE6, 1, kSectors);
+        for (unsigned i = 2 + random.below(3); i; i--)
+            wait(800);
+        put(0x0A, 2);
+        wait(3);
+        drain(7);
+    }
     /// Without DMA: requests for some bytes at a time.
-    void by_processor(Random& random) {
+    void by_processor(Random& random, unsigned code) {
         command({0x13, 0, random.below(2) << 6 | random.below(2) << 5 | random.below(16), 0});
         command({0x03, 0xDF, 0x01});
-        const bool reads = random.once_in(4);
-        const unsigned code = reads               ? kReads[random.below(std::size(kReads))]
-                              : random.once_in(3) ? kWrites[random.below(std::size(kWrites))]
-                                                  : 0x51 | random.below(4) << 2;
+        const unsigned kind = code & 0x1F;
+        const bool reads = kind == 0x06 || kind == 0x0C || kind == 0x02;
         access(random, code, 1 + random.below(kSectors), kSectors);
         wait(1);
-        for (unsigned i = 1 + random.below(7); i; i--) {
-            const unsigned bytes = random.once_in(6) ? random.below(20) : 120;
+        for (unsigned i = 2 + random.below(6); i; i--) {
+            const unsigned bytes = random.once_in(6) ? random.below(20) : 128;
             if (reads)
                 drain(bytes);
             else
@@ -269,7 +306,6 @@ private:
     void program_dma(Random& random, unsigned direction) {
         if (random.once_in(6)) direction = random.below(3);
         const unsigned count = (1 + random.below(5)) * 512 - random.below(2);
-        waits_for_dma_ = random.once_in(6); // its channel is masked
         put_all({{0x0C, 0},
                  {0x0B, 0x42 | direction << 2},
                  {0x04, 0},
@@ -277,7 +313,7 @@ private:
                  {0x81, 0},
                  {0x05, count},
                  {0x05, count >> 8},
-                 {0x0A, waits_for_dma_ ? 6 : 2}});
+                 {0x0A, random.once_in(6) ? 6 : 2}});
     }
     void format(Random& random) {
         const unsigned drive = random.below(2), head = random.below(2);
@@ -299,7 +335,7 @@ private:
     void registers(Random& random) {
         if (random.once_in(2)) command({0x13, 0, random.below(0x80), random.byte()});
         if (random.once_in(2)) command({0x12, random.byte()});
-        if (random.once_in(3)) {
+        if (random.once_in(2)) {
             command({0x14 | random.below(2) << 7});
             get(0x3F5);
         }
@@ -308,10 +344,6 @@ private:
     }
     void end(Random& random) {
         get(0x3F4);
-        if (waits_for_dma_)
-            for (unsigned i = 0; i < 4; i++)
-                wait(random.once_in(3) ? 1 : 800);
-        waits_for_dma_ = false;
         for (unsigned i = random.below(4); i; i--)
             wait(1 + random.below(3));
         if (random.once_in(5)) put(0x0A, 2);
@@ -326,96 +358,21 @@ private:
         if (random.once_in(6)) put(0x3F2, 0x3C); // also drives the interrupt line anew
     }
 
+    static constexpr unsigned kScans[] = {0x51, 0x59, 0x5D};
     static constexpr unsigned kWrites[] = {0xC5, 0x45, 0x49, 0x51, 0x59, 0x5D, 0xC9, 0x45};
     static constexpr unsigned kReads[] = {0xE6, 0x66, 0xC6, 0x46, 0x4C, 0x6C, 0x56, 0x76, 0x42, 0xD6};
 
-    PatternFile file_;
+    TemporaryFile file_;
     std::unique_ptr<Dma> dma_;
     std::unique_ptr<Fdc> fdc_;
     std::deque<Step> todo_;
-    bool waits_for_dma_{};
+    unsigned plans_{};
+    unsigned commands_{};
     std::uint64_t messages_{};
-};
-
-class DmaBench final : public Bench {
-public:
-    DmaBench() {
-        for (std::size_t i = 0; i < board.memory.size(); i++)
-            board.memory[i] = static_cast<std::uint8_t>(i * 3 + (i >> 8) + (i >> 16) * 11);
-    }
-
-    void operate(Random& random, Seen& seen) override {
-        const unsigned channel = random.below(8);
-        const auto port = [&](unsigned reg) {
-            return static_cast<std::uint16_t>(channel < 4 ? reg : 0xC0 + 2 * reg);
-        };
-        constexpr unsigned kPages[] = {7, 3, 1, 2, 15, 11, 9, 10};
-        switch (random.below(14)) {
-        case 0: out(static_cast<std::uint16_t>(0x80 + kPages[channel]), random.below(12)); break;
-        case 1:
-        case 2: out(port(2 * (channel & 3) + random.below(2)), random.byte()); break;
-        case 3: // a channel as software sets it up
-            out(port(12), 0);
-            out(port(11), (random.byte() & 0x7C) | (channel & 3));
-            out(port(2 * (channel & 3)), random.byte());
-            out(port(2 * (channel & 3)), random.byte());
-            out(port(2 * (channel & 3) + 1), random.below(40));
-            out(port(2 * (channel & 3) + 1), 0);
-            out(port(10), channel & 3);
-            out(0xD6, 0xC0);
-            out(0xD4, 0);
-            break;
-        case 4: out(port(8), random.once_in(4) ? random.byte() : 0); break;
-        case 5: out(port(9 + random.below(3)), random.byte()); break;
-        case 6: out(port(12 + random.below(random.once_in(6) ? 4 : 1)), random.byte()); break;
-        case 7:
-        case 8: { // a device's cycles
-            std::vector<std::uint8_t> data(1 + random.below(48));
-            for (std::uint8_t& byte : data)
-                byte = random.byte();
-            const bool to_memory = random.once_in(2);
-            const Dma::Transfer moved =
-                to_memory ? dma_->to_memory(channel, data) : dma_->from_memory(channel, data);
-            seen.add(moved.bytes << 1 | moved.terminal_count);
-            seen.add(data);
-            break;
-        }
-        case 9: dma_->set_request(channel, random.once_in(2)); break;
-        case 10: seen.add(in(static_cast<std::uint16_t>(0x80 + random.below(16)))); break;
-        case 11: seen.add(in(port(8))); break;
-        default: seen.add(in(port(random.below(16)))); break;
-        }
-    }
-    void watch(Seen& seen) override {
-        Bench::watch(seen);
-        unsigned ready = 0;
-        for (unsigned channel = 0; channel < 8; channel++)
-            ready |= unsigned{dma_->ready(channel)} << channel;
-        seen.add(ready);
-    }
-    void inspect(Seen& seen) override {
-        for (unsigned i = 0; i < 2; i++)
-            for (unsigned reg = 0; reg < 16; reg++) {
-                seen.add(in(static_cast<std::uint16_t>(reg)));
-                seen.add(in(static_cast<std::uint16_t>(0xC0 + 2 * reg)));
-                seen.add(in(static_cast<std::uint16_t>(0x80 + reg)));
-            }
-    }
-
-protected:
-    std::vector<Device*> build() override {
-        dma_ = std::make_unique<Dma>(board);
-        return {dma_.get()};
-    }
-    void power_on() override { dma_->reset(); }
-
-private:
-    std::unique_ptr<Dma> dma_;
 };
 
 } // namespace
 
 std::unique_ptr<Bench> make_floppy_bench() { return std::make_unique<FloppyBench>(); }
-std::unique_ptr<Bench> make_dma_bench() { return std::make_unique<DmaBench>(); }
 
 } // namespace btvm::test

@@ -1,5 +1,5 @@
-// An IDE channel with a disk, whose writes are kept in memory, and a CD-ROM drive, and the interface whose
-// bus master moves their data.
+// An IDE channel with a disk, whose writes are kept in memory, and perhaps a CD-ROM drive, and the interface
+// whose bus master moves their data.
 #include <deque>
 #include <functional>
 
@@ -45,7 +45,7 @@ public:
     void watch(Seen& seen) override {
         Bench::watch(seen);
         seen.add(disk_->sectors_read() << 32 | disk_->sectors_written());
-        seen.add(cdrom_->sectors_read() << 1 | cdrom_->locked());
+        if (cdrom_) seen.add(cdrom_->sectors_read() << 1 | cdrom_->locked());
     }
     void inspect(Seen& seen) override {
         for (const unsigned drive : {0xE0u, 0xF0u}) {
@@ -72,7 +72,7 @@ protected:
         return [this, todo = todo_, disc_is_in = disc_is_in_] {
             todo_ = todo;
             disc_is_in_ = disc_is_in;
-            cdrom_->put_medium(disc());
+            if (cdrom_) cdrom_->put_medium(disc());
         };
     }
     std::vector<Device*> build() override {
@@ -80,7 +80,7 @@ protected:
         ide_ = std::make_unique<PiixIde>(board);
         channel_ = std::make_unique<AtaChannel>(board, 0, ide_->bus_master(0));
         disk_ = &channel_->attach<AtaDisk>(0, DiskImage::open(image.path(), {.snapshot = true}), 0);
-        cdrom_ = &channel_->attach<AtapiCdrom>(1, disc(), 1);
+        if (drive_ == Drive::Cdrom) cdrom_ = &channel_->attach<AtapiCdrom>(1, disc(), 1);
         return {ide_.get(), channel_.get()};
     }
     void power_on() override {
@@ -157,6 +157,7 @@ private:
         }
     }
     void somebody_at_the_drive(Random& random) {
+        if (!cdrom_) return;
         if (random.once_in(2)) return cdrom_->request_eject();
         disc_is_in_ = !disc_is_in_;
         cdrom_->change(disc());

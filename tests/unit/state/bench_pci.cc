@@ -34,7 +34,7 @@ public:
     void operate(Random& random, Seen& seen) override {
         const unsigned n = random.below(2);
         const auto master = static_cast<std::uint16_t>(0xC000 + 8 * n);
-        switch (random.below(15)) {
+        switch (random.below(16)) {
         case 0: { // a function's register
             constexpr unsigned kFunctions[] = {0x00, 0x08, 0x09, 0x0B, 0x0B, 0x20};
             out(kAddress, 0x80000000u | random.one_of(kFunctions) << 8 | (random.byte() & 0xFC), 4);
@@ -54,6 +54,11 @@ public:
         case 9:
         case 10: drive(random, seen, n); break;
         case 11: ide_->bus_master(n).interrupt(); break;
+        case 13: // a transfer begins
+            out(master, 0);
+            out(static_cast<std::uint16_t>(master + 4), random.below(0x80) << 3, 4);
+            out(master, 9);
+            break;
         case 12: put(0x00, 0x58 + (random.byte() & 4), random.bits()); break; // the host bridge's own
         default: seen.add(in(static_cast<std::uint16_t>(0xC000 + random.below(16)))); break;
         }

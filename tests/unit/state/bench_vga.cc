@@ -9,7 +9,7 @@ namespace {
 class VgaBench final : public Bench {
 public:
     VgaBench() {
-        for (std::size_t i = 0xB0000; i < 0xC0000; i++)
+        for (std::size_t i = 0xB0000; i < 0xC0000; i += 3)
             board.memory[i] = static_cast<std::uint8_t>(i * 7 + (i >> 9));
     }
 
