@@ -1,6 +1,9 @@
 """Checkpoints and rewinds: time and bytes against the pages that the guest has written, at several sizes of memory, and
 beside them savevm and loadvm of qemu-system-i386 nested in the same test host, with the same guest.
 
+And live saves: how long the guest stands still for one, beside the time that copying all of its memory takes and beside a
+save for all of which it stands still.
+
 The guest (guest-images/bootsectors/dirty_pages.S) writes as many pages as a key says. The times are btvm-run's own: how long
 the guest stood still. QEMU's are of five in a row, by the test host's clock."""
 
@@ -19,6 +22,9 @@ CONTENT = "q"  # the key before the first checkpoint: 4096 pages, so that memory
 # Key: pages. The last one of each size writes all of memory above 2 MiB.
 PAGES = {"1": 1, "7": 64, "0": 512, "q": 4096, "e": 16384, "t": 65536, "y": 131072}
 QEMU_REPEATS = 5
+# Saves: of a paused guest, which stands still for all of it as for every save before they were live; of one that waits for a
+# key; of one that writes 4096 pages meanwhile; of one with a checkpoint.
+SAVES = ("paused", "live", "busy", "after")
 
 # Rewinding to `base` makes the letter B again; the key makes it C. What the pages hold is another word each time.
 INSIDE = """
@@ -41,6 +47,31 @@ measure() { # MIB REPEATS KEY...
             ctl delete there
         done
     done
+    ctl quit
+    wait $process
+}
+measure_saves() { # MIB REPEATS
+    mib=$1 repeats=$2
+    echo "== saves, $mib MiB" >&2
+    btvm-run --headless --snapshot --control /run/btvm.sock -m $mib /dirty_pages.img 2>/out/$mib.saves.log &
+    process=$!
+    ctl wait-for -t 200 'ready A' && ctl key %(content)s && ctl wait-for -t 200 'ready B' || return
+    before=B
+    for letter in $(echo C D E F G H | cut -d' ' -f1-$repeats); do
+        ctl pause
+        ctl save --json /run/state >/out/$mib.$letter.paused.save
+        ctl resume
+        ctl save --json /run/state >/out/$mib.$letter.live.save
+        (sleep 0.02; ctl key %(content)s) &
+        ctl save --json /run/state >/out/$mib.$letter.busy.save
+        ctl wait-for -t 200 "ready $letter after $before" || return
+        before=$letter
+    done
+    ctl checkpoint base >/dev/null
+    for n in $(seq $repeats); do
+        ctl save --json /run/state >/out/$mib.$n.after.save
+    done
+    rm -f /run/state
     ctl quit
     wait $process
 }
@@ -87,7 +118,7 @@ def keys_for(mib):
 
 
 def measure(module, sizes, repeats, qemu_sizes, seconds):
-    """[{mib, pages, kind, seconds (median), spread, bytes}], {mib: {"savevm": seconds, "loadvm": seconds}}"""
+    """[{mib, pages, kind, seconds (median), spread, bytes}], what save_rows() gives, {mib: {"savevm": seconds, "loadvm": seconds}}"""
     tools = ROOT / "build" / "hosted" / "userland"
     with tempfile.TemporaryDirectory() as out:
         state = pathlib.Path(out) / "state.qcow2"
@@ -96,6 +127,7 @@ def measure(module, sizes, repeats, qemu_sizes, seconds):
         for tool in ("btvm-run", "btvm-ctl"):
             command += ["--share", f"{tools / tool}:/bin/{tool}"]
         script = INSIDE + "".join(f"measure {mib} {repeats} {' '.join(keys_for(mib))}\n" for mib in sizes)
+        script += "".join(f"measure_saves {mib} {repeats}\n" for mib in sizes)
         if qemu_sizes:
             subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", state, "1M"], check=True)
             command += ["--share", f"{state}:/state.qcow2", "--share", f"{linux_boots.VGA_BIOS}:/usr/share/qemu/vgabios-stdvga.bin"]
@@ -107,7 +139,7 @@ def measure(module, sizes, repeats, qemu_sizes, seconds):
                               stdout=subprocess.PIPE, text=True, errors="replace", check=False)
         if done.returncode != 0:
             raise RuntimeError(f"the test host ended with status {done.returncode}\n{done.stdout[-3000:]}")
-        return btvm_rows(pathlib.Path(out)), qemu_times(pathlib.Path(out), qemu_sizes)
+        return btvm_rows(pathlib.Path(out)), save_rows(pathlib.Path(out)), qemu_times(pathlib.Path(out), qemu_sizes)
 
 
 def btvm_rows(folder):
@@ -123,6 +155,22 @@ def btvm_rows(folder):
         rows.append({"mib": mib, "kind": kind, "first": _ == 0, "pages": statistics.median(s["pages"] for s in all_of_them),
                      "bytes": statistics.median(s.get("bytes", 0) for s in all_of_them), "seconds": statistics.median(times),
                      "least": min(times), "most": max(times), "samples": len(times)})
+    return rows
+
+
+def save_rows(folder):
+    """[{mib, kind, pause, seconds (medians), least, most (of the pauses), samples}]"""
+    samples = {}
+    for path in folder.iterdir():
+        match = re.fullmatch(r"(\d+)\.\w+\.(\w+)\.save", path.name)
+        if match and path.stat().st_size:
+            samples.setdefault((int(match[1]), SAVES.index(match[2])), []).append(json.loads(path.read_text()))
+    rows = []
+    for (mib, kind), all_of_them in sorted(samples.items()):
+        # A paused guest stands still for all of it, whatever the part is that needs it to.
+        pauses = [sample["seconds" if SAVES[kind] == "paused" else "pause_seconds"] for sample in all_of_them]
+        rows.append({"mib": mib, "kind": SAVES[kind], "pause": statistics.median(pauses), "least": min(pauses), "most": max(pauses),
+                     "seconds": statistics.median(s["seconds"] for s in all_of_them), "samples": len(pauses)})
     return rows
 
 
@@ -144,8 +192,8 @@ def report(results, module, quick, say, tabulate):
     """Measures, prints, and puts the numbers into `results`."""
     say("== checkpoints and rewinds, and QEMU's savevm and loadvm")
     sizes = (16, 64) if quick else (16, 64, 256, 512)
-    rows, qemu = measure(module, sizes, 3 if quick else 5, (16, 64) if quick else (16, 64, 256), 900 if quick else 3000)
-    results["checkpoints"] = {"rows": rows, "qemu": qemu}
+    rows, saves, qemu = measure(module, sizes, 3 if quick else 5, (16, 64) if quick else (16, 64, 256), 900 if quick else 3000)
+    results["checkpoints"] = {"rows": rows, "saves": saves, "qemu": qemu}
 
     def ms(seconds):
         return f"{1000 * seconds:.2f}"
@@ -155,6 +203,14 @@ def report(results, module, quick, say, tabulate):
                f"({ms(row['least'])} to {ms(row['most'])})" if row["samples"] > 1 else "",
                f"{row['bytes'] / 1024:.0f}" if row["bytes"] else "", f"{1e6 * row['seconds'] / max(1, row['pages']):.1f}")
               for row in rows])
+    print("\nSaves to a file: milliseconds that the guest stood still, median (least to most); copying all of memory at once is the "
+          "first checkpoint:")
+    names = {"paused": "standing still for all of it", "live": "live", "busy": "live, 4096 pages written meanwhile",
+             "after": "live, after a checkpoint"}
+    copies = {row["mib"]: row["seconds"] for row in rows if row["first"]}
+    tabulate([("MiB", "", "ms", "", "% of a copy", "s in all")] +
+             [(row["mib"], names[row["kind"]], ms(row["pause"]), f"({ms(row['least'])} to {ms(row['most'])})",
+               f"{100 * row['pause'] / copies[row['mib']]:.1f}" if row["mib"] in copies else "", f"{row['seconds']:.2f}") for row in saves])
     print("\nBeside QEMU's, nested, with the same guest (16 MiB of its memory are not zeros):")
     table = [("MiB", "savevm ms", "checkpoint of 64 pages", "times faster", "loadvm ms", "rewind of 64 pages", "times faster")]
     for mib, times in qemu.items():

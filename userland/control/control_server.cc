@@ -55,9 +55,9 @@ void ControlServer::serve() {
         polls.push_back({socket_.fd(), static_cast<short>(clients_.size() < kMaxClients ? POLLIN : 0), 0});
         bool waiting = false;
         for (const Client& client : clients_) {
-            waiting |= client.wait.has_value();
+            waiting |= client.waits();
             // A client that waits is not read from: its requests are answered in order.
-            const int in = client.wait || client.closing ? 0 : POLLIN;
+            const int in = client.waits() || client.closing ? 0 : POLLIN;
             polls.push_back(
                 {client.fd.get(), static_cast<short>(in | (client.out.empty() ? 0 : POLLOUT)), 0});
         }
@@ -71,6 +71,7 @@ void ControlServer::serve() {
         }
         stopping = polls[0].revents != 0;
         check_waits();
+        check_later();
         for (Client& client : clients_)
             write_to(client);
         clients_.remove_if([](const Client& c) { return !c.fd || (c.closing && c.out.empty()); });
@@ -80,7 +81,7 @@ void ControlServer::serve() {
 
 void ControlServer::accept_client() {
     FileDescriptor fd(::accept4(socket_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (fd) clients_.push_back({std::move(fd), {}, {}, {}, false});
+    if (fd) clients_.emplace_back().fd = std::move(fd);
 }
 
 void ControlServer::read_from(Client& client) {
@@ -100,32 +101,56 @@ void ControlServer::read_from(Client& client) {
 }
 
 void ControlServer::process_lines(Client& client) {
-    for (std::size_t end; !client.wait && (end = client.in.find('\n')) != std::string::npos;) {
+    for (std::size_t end; !client.waits() && (end = client.in.find('\n')) != std::string::npos;) {
         const std::string line = client.in.substr(0, end);
         client.in.erase(0, end + 1);
         if (!line.empty()) process(client, line);
     }
 }
 
-void ControlServer::process(Client& client, const std::string& line) {
-    json id;
+template <class F>
+void ControlServer::guarded(Client& client, const json& id, F f) {
     try {
-        const json request = json::parse(line);
-        if (!request.is_object()) throw RequestError("bad-request", "a request is a JSON object");
-        if (request.contains("id")) id = request["id"];
-        if (!request.contains("command") || !request["command"].is_string())
-            throw RequestError("bad-request", "a request needs a \"command\"");
-        const std::string command = request["command"];
-        if (command == "wait-for")
-            start_wait(client, id, request);
-        else
-            reply(client, id, target_.execute(command, request));
+        f();
     } catch (const RequestError& error) {
         reply_error(client, id, error.code(), error.what());
     } catch (const json::exception& error) {
         reply_error(client, id, "bad-request", error.what());
     } catch (const std::exception& error) {
         reply_error(client, id, "failed", error.what());
+    }
+}
+
+void ControlServer::process(Client& client, const std::string& line) {
+    json id;
+    guarded(client, nullptr, [&] {
+        const json request = json::parse(line);
+        if (!request.is_object()) throw RequestError("bad-request", "a request is a JSON object");
+        if (request.contains("id")) id = request["id"];
+        guarded(client, id, [&] {
+            if (!request.contains("command") || !request["command"].is_string())
+                throw RequestError("bad-request", "a request needs a \"command\"");
+            const std::string command = request["command"];
+            if (command == "wait-for") return start_wait(client, id, request);
+            client.later = target_.begin(command, request);
+            client.later_id = id;
+            if (!client.later) reply(client, id, target_.execute(command, request));
+        });
+    });
+}
+
+void ControlServer::check_later() {
+    for (Client& client : clients_) {
+        if (!client.later) continue;
+        bool over = true; // also if it throws
+        guarded(client, client.later_id, [&] {
+            const std::optional<ordered_json> members = client.later();
+            over = members.has_value();
+            if (over) reply(client, client.later_id, *members);
+        });
+        if (!over) continue;
+        client.later = {};
+        process_lines(client);
     }
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <list>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -26,6 +27,10 @@ private:
     std::string code_;
 };
 
+/// The rest of a request that takes its time: called again and again until it gives the members of the reply.
+/// Its exceptions are those of ControlTarget::execute().
+using Later = std::function<std::optional<nlohmann::ordered_json>()>;
+
 /// What a server serves. Called from the server's thread only.
 class ControlTarget {
 public:
@@ -33,6 +38,12 @@ public:
     /// Carries out a request other than "wait-for" and gives the members of its reply. Exceptions become
     /// error replies: RequestError with its code, others with "failed".
     virtual nlohmann::ordered_json execute(const std::string& command, const nlohmann::json& request) = 0;
+    /// Begins a request that takes its time, so that it holds up nobody; none: execute() carries it out. The
+    /// rest goes without having come to its end when its client does.
+    virtual Later begin(const std::string& command, const nlohmann::json& request) {
+        (void)command, (void)request;
+        return {};
+    }
     /// The screen as text, for "wait-for".
     virtual std::string screen_text() = 0;
     /// Why no new text will appear, if the guest runs no more; empty while it may.
@@ -67,7 +78,11 @@ private:
         std::string in;
         std::string out;
         std::optional<Wait> wait;
-        bool closing{}; ///< Close once `out` is sent.
+        Later later;             ///< What it waits for otherwise, ...
+        nlohmann::json later_id; ///< ... by this request.
+        bool closing{};          ///< Close once `out` is sent.
+
+        [[nodiscard]] bool waits() const { return wait || later; }
     };
 
     void serve();
@@ -78,6 +93,10 @@ private:
     void process(Client& client, const std::string& line);
     void start_wait(Client& client, const nlohmann::json& id, const nlohmann::json& request);
     void check_waits();
+    void check_later();
+    /// Calls f(); what it throws becomes an error reply.
+    template <class F>
+    static void guarded(Client& client, const nlohmann::json& id, F f);
     static void reply(Client& client, const nlohmann::json& id, nlohmann::ordered_json members);
     static void reply_error(Client& client, const nlohmann::json& id, const std::string& code,
                             const std::string& message);

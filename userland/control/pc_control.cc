@@ -68,39 +68,59 @@ ordered_json drives_json(const PcStatus& status) {
     return out;
 }
 
-} // namespace
+double seconds(GuestTime time) { return std::chrono::duration<double>(time).count(); }
 
-ordered_json PcControl::execute(const std::string& command, const json& request) {
-    ordered_json none = ordered_json::object();
+ordered_json saving_json(const std::optional<SaveProgress>& saving) {
+    if (!saving) return nullptr;
+    static constexpr const char* kPhases[] = {"images", "memory", "file"};
+    return {{"path", saving->path},
+            {"phase", kPhases[static_cast<std::size_t>(saving->phase)]},
+            {"pages_done", saving->pages_done},
+            {"pages", saving->pages}};
+}
+
+/// Calls f(); its exceptions as a client shall see them.
+template <class F>
+auto translated(F f) {
     try {
-        if (command == "info") return info();
-        if (command == "screen") return screen(request);
-        if (command == "stats") return stats();
-        if (command == "trace") return trace(request);
-        if (command == "registers") return {{"text", describe_registers(pc_.registers())}};
-        if (command == "type") return type(request), none;
-        if (command == "key") return pc_.press_chord(text_member(request, "chord")), none;
-        if (command == "pause") return pc_.pause(), none;
-        if (command == "resume") return pc_.resume(), none;
-        if (command == "reset") return pc_.reset(), none;
-        if (command == "nmi") return pc_.nmi(), none;
-        if (command == "floppy") return floppy(request), none;
-        if (command == "cdrom") return cdrom(request), none;
-        if (command == "save") return save(request);
-        if (command == "checkpoint") return checkpoint(request);
-        if (command == "rewind") return rewind(request);
-        if (command == "tree") return tree();
-        if (command == "delete") return pc_.delete_checkpoint(text_member(request, "name")), none;
-        if (command == "rename")
-            return pc_.rename_checkpoint(text_member(request, "name"), text_member(request, "to")), none;
-        if (command == "commit") return commit();
-        if (command == "power-button") return pc_.press_power_button(), none;
-        if (command == "quit") return quit_(!request.value("discard", false)), none;
+        return f();
     } catch (const std::invalid_argument& error) {
         throw RequestError("bad-request", error.what());
     } catch (const MachineStopped& error) {
         throw RequestError("stopped", error.what());
     }
+}
+
+} // namespace
+
+ordered_json PcControl::execute(const std::string& command, const json& request) {
+    return translated([&] { return carry_out(command, request); });
+}
+
+ordered_json PcControl::carry_out(const std::string& command, const json& request) {
+    ordered_json none = ordered_json::object();
+    if (command == "info") return info();
+    if (command == "screen") return screen(request);
+    if (command == "stats") return stats();
+    if (command == "trace") return trace(request);
+    if (command == "registers") return {{"text", describe_registers(pc_.registers())}};
+    if (command == "type") return type(request), none;
+    if (command == "key") return pc_.press_chord(text_member(request, "chord")), none;
+    if (command == "pause") return pc_.pause(), none;
+    if (command == "resume") return pc_.resume(), none;
+    if (command == "reset") return pc_.reset(), none;
+    if (command == "nmi") return pc_.nmi(), none;
+    if (command == "floppy") return floppy(request), none;
+    if (command == "cdrom") return cdrom(request), none;
+    if (command == "checkpoint") return checkpoint(request);
+    if (command == "rewind") return rewind(request);
+    if (command == "tree") return tree();
+    if (command == "delete") return pc_.delete_checkpoint(text_member(request, "name")), none;
+    if (command == "rename")
+        return pc_.rename_checkpoint(text_member(request, "name"), text_member(request, "to")), none;
+    if (command == "commit") return commit();
+    if (command == "power-button") return pc_.press_power_button(), none;
+    if (command == "quit") return quit_(!request.value("discard", false)), none;
     throw RequestError("bad-request", "unknown command \"" + command + "\"");
 }
 
@@ -114,12 +134,13 @@ ordered_json PcControl::info() {
             {"state", to_string(status.state)},
             {"memory_mib", config.ram_mib},
             {"breakpoints", config.engine.breakpoints},
-            {"guest_seconds", std::chrono::duration<double>(status.guest_time).count()},
+            {"guest_seconds", seconds(status.guest_time)},
             {"resets", status.resets},
             {"leds", status.leds},
             {"queued_keys", status.queued_keys},
             {"floppies", floppies_json(status)},
             {"drives", drives_json(status)},
+            {"saving", saving_json(pc_.saving())},
             {"failure", pc_.failure()}};
 }
 
@@ -195,23 +216,31 @@ void PcControl::cdrom(const json& request) {
         throw RequestError("bad-request", "\"action\" is \"insert\" or \"eject\"");
 }
 
-ordered_json PcControl::save(const json& request) {
+Later PcControl::begin(const std::string& command, const json& request) {
+    return command == "save" ? save(request) : Later();
+}
+
+Later PcControl::save(const json& request) {
     const std::string path = text_member(request, "path");
     // It is btvm-run that writes it, whose working directory is nobody's business.
     if (!path.starts_with('/')) throw RequestError("bad-request", "\"path\" begins with a /");
-    const SaveReport report = pc_.save(path);
-    return {{"bytes", report.bytes},
-            {"guest_seconds", std::chrono::duration<double>(report.guest_time).count()},
-            {"pause_seconds", std::chrono::duration<double>(report.pause).count()},
-            {"written_images", report.written_images}};
+    return [result = pc_.start_save(path)]() -> std::optional<ordered_json> {
+        if (result.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return std::nullopt;
+        const SaveReport report = translated([&] { return result.get(); });
+        return ordered_json{{"bytes", report.bytes},
+                            {"guest_seconds", seconds(report.guest_time)},
+                            {"pause_seconds", seconds(report.pause)},
+                            {"seconds", seconds(report.elapsed)},
+                            {"written_images", report.written_images}};
+    };
 }
 
 namespace {
 
 ordered_json report_json(const CheckpointReport& report) {
     return {{"name", report.name},
-            {"guest_seconds", std::chrono::duration<double>(report.guest_time).count()},
-            {"pause_seconds", std::chrono::duration<double>(report.pause).count()},
+            {"guest_seconds", seconds(report.guest_time)},
+            {"pause_seconds", seconds(report.pause)},
             {"pages", report.pages}};
 }
 
@@ -237,7 +266,7 @@ ordered_json PcControl::tree() {
                          {"parent", line.parent.empty() ? ordered_json() : ordered_json(line.parent)},
                          {"present", line.present},
                          {"by_clock", node.ring != 0},
-                         {"guest_seconds", std::chrono::duration<double>(node.guest_time).count()},
+                         {"guest_seconds", seconds(node.guest_time)},
                          {"taken_at", node.taken_at},
                          {"pages", node.changed_pages},
                          {"bytes", node.changed_bytes},

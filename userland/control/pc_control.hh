@@ -15,17 +15,20 @@ public:
     PcControl(Pc& pc, std::function<void(bool keep)> quit) : pc_(pc), quit_(std::move(quit)) {}
 
     nlohmann::ordered_json execute(const std::string& command, const nlohmann::json& request) override;
+    /// "save": the file is written while other requests are answered, also if the client goes.
+    Later begin(const std::string& command, const nlohmann::json& request) override;
     std::string screen_text() override;
     std::string ended() override;
 
 private:
+    nlohmann::ordered_json carry_out(const std::string& command, const nlohmann::json& request);
     [[nodiscard]] nlohmann::ordered_json info();
     [[nodiscard]] nlohmann::ordered_json screen(const nlohmann::json& request);
     [[nodiscard]] nlohmann::ordered_json stats();
     [[nodiscard]] nlohmann::ordered_json trace(const nlohmann::json& request);
     void floppy(const nlohmann::json& request);
     void cdrom(const nlohmann::json& request);
-    nlohmann::ordered_json save(const nlohmann::json& request);
+    [[nodiscard]] Later save(const nlohmann::json& request);
     nlohmann::ordered_json checkpoint(const nlohmann::json& request);
     nlohmann::ordered_json rewind(const nlohmann::json& request);
     nlohmann::ordered_json tree();

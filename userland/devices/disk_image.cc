@@ -68,8 +68,13 @@ void DiskImage::begin_layer() {
 }
 
 void DiskImage::write_file(std::uint64_t at, std::span<const std::uint8_t> in) {
-    file_writes_++;
-    file_.write(at, in);
+    try {
+        file_.write(at, in);
+    } catch (...) {
+        write_log_.wrote(at, in.size()); // perhaps a part
+        throw;
+    }
+    write_log_.wrote(at, in.size());
 }
 
 void DiskImage::write(std::uint64_t sector, std::span<const std::uint8_t> in) {

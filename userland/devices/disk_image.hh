@@ -11,6 +11,7 @@
 
 #include "userland/checkpoint/medium_changes.hh"
 #include "userland/devices/disk_image_file.hh"
+#include "userland/devices/write_log.hh"
 
 namespace btvm {
 
@@ -87,8 +88,8 @@ public:
     /// The file itself, without a snapshot's writes.
     void read_file(std::uint64_t at, std::span<std::uint8_t> out) const { file_.read(at, out); }
     [[nodiscard]] std::uint64_t bytes() const { return file_.size(); }
-    /// How often the file has been written.
-    [[nodiscard]] std::uint64_t file_writes() const { return file_writes_; }
+    /// Which pieces of the file have been written.
+    [[nodiscard]] WriteLog& write_log() const { return write_log_; }
 
 private:
     static constexpr std::uint64_t kBlock = kChangeUnit; ///< What a snapshot keeps at once.
@@ -96,7 +97,8 @@ private:
 
     template <class... FileArguments>
     explicit DiskImage(const Options& options, FileArguments&&... file)
-        : options_(options), file_(std::forward<FileArguments>(file)...), overlay_(units()) {}
+        : options_(options), file_(std::forward<FileArguments>(file)...), write_log_(file_.size()),
+          overlay_(units()) {}
     [[nodiscard]] std::uint64_t units() const { return (file_.size() + kBlock - 1) / kBlock; }
     void check_size() const;
     void check_range(std::uint64_t sector, std::size_t bytes) const;
@@ -105,7 +107,7 @@ private:
     Options options_;
     DiskImageFile file_;
     bool layered_{};
-    std::uint64_t file_writes_{};
+    mutable WriteLog write_log_;
     Changes overlay_; ///< By place, in blocks.
 };
 

@@ -120,7 +120,7 @@ std::unique_ptr<FloppyImage> FloppyImage::open(const std::string& path, Options 
 FloppyImage::FloppyImage(std::string path, Options options, int fd, const FloppyGeometry& geometry,
                          bool write_protected)
     : path_(std::move(path)), options_(options), fd_(fd), geometry_(geometry),
-      write_protected_(write_protected), overlay_(geometry.total_sectors()) {}
+      write_protected_(write_protected), write_log_(geometry.bytes()), overlay_(geometry.total_sectors()) {}
 
 FloppyImage::~FloppyImage() {
     if (unflushed_) (void)::fdatasync(fd_);
@@ -175,22 +175,25 @@ void FloppyImage::write_file(std::uint64_t at, std::span<const std::uint8_t> in)
     const auto start = static_cast<off_t>(at);
     std::size_t done = 0;
     unflushed_ = true;
-    file_writes_++;
     // One call writes a sector as a whole. Should the host write less, the rest follows, so that no half is
     // left.
     while (done < in.size()) {
         const ssize_t n = ::pwrite(fd_, in.data() + done, in.size() - done, start + static_cast<off_t>(done));
-        if (n > 0)
+        if (n > 0) {
+            write_log_.wrote(at + done, static_cast<std::uint64_t>(n));
             done += static_cast<std::size_t>(n);
-        else if (n == 0 || errno != EINTR)
+        } else if (n == 0 || errno != EINTR) {
             fail(path_, std::string("cannot be written: ") + std::strerror(n == 0 ? ENOSPC : errno));
+        }
     }
+    unflushed_ = true; // also if somebody has flushed meanwhile
 }
 
 void FloppyImage::flush() {
-    if (!unflushed_) return;
-    if (::fdatasync(fd_) != 0) fail(path_, std::string("cannot be written: ") + std::strerror(errno));
-    unflushed_ = false;
+    if (!unflushed_.exchange(false)) return;
+    if (::fdatasync(fd_) == 0) return;
+    unflushed_ = true;
+    fail(path_, std::string("cannot be written: ") + std::strerror(errno));
 }
 
 namespace {

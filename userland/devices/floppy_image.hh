@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "userland/checkpoint/medium_changes.hh"
+#include "userland/devices/write_log.hh"
 
 namespace btvm {
 
@@ -98,7 +99,8 @@ public:
     /// medium.
     void read(std::uint32_t place, Sector& out) const;
     void write(std::uint32_t place, const Sector& in);
-    /// Returns when all that was written is on the host's disk. Throws FloppyError.
+    /// Returns when all that was written is on the host's disk. Throws FloppyError. From any thread, also
+    /// while write() is called.
     void flush();
 
     /// A raw image has no room for deleted data address marks: they last as long as the medium stays in the
@@ -133,8 +135,8 @@ public:
     /// The file itself, without a snapshot's writes.
     void read_file(std::uint64_t at, std::span<std::uint8_t> out) const;
     [[nodiscard]] std::uint64_t bytes() const { return geometry_.bytes(); }
-    /// How often the file has been written.
-    [[nodiscard]] std::uint64_t file_writes() const { return file_writes_; }
+    /// Which pieces of the file have been written.
+    [[nodiscard]] WriteLog& write_log() const { return write_log_; }
 
 private:
     FloppyImage(std::string path, Options options, int fd, const FloppyGeometry& geometry,
@@ -146,8 +148,8 @@ private:
     FloppyGeometry geometry_;
     bool write_protected_;
     bool layered_ = false;
-    bool unflushed_ = false;
-    std::uint64_t file_writes_ = 0;
+    std::atomic<bool> unflushed_ = false;
+    mutable WriteLog write_log_;
     Changes overlay_; ///< Sectors that are kept.
     std::set<std::uint32_t> deleted_;
 };

@@ -7,7 +7,6 @@ namespace btvm {
 namespace {
 
 constexpr std::size_t kMostText = 4096; ///< As long as a path can be.
-constexpr std::size_t kPiece = 1u << 20;
 
 } // namespace
 
@@ -46,21 +45,6 @@ const MediumDescription* MachineDescription::medium(std::string_view slot) const
     const auto found =
         std::find_if(media.begin(), media.end(), [slot](const auto& each) { return each.slot == slot; });
     return found == media.end() ? nullptr : &*found;
-}
-
-Digest image_digest(std::uint64_t bytes,
-                    const std::function<void(std::uint64_t, std::span<std::uint8_t>)>& read) {
-    static const std::vector<std::uint8_t> zeros(kPiece);
-    static const Digest zero_digest = sha256(zeros);
-    Sha256 whole;
-    std::vector<std::uint8_t> piece(kPiece);
-    for (std::uint64_t at = 0; at < bytes; at += kPiece) {
-        const auto part = std::span(piece).first(std::min<std::uint64_t>(kPiece, bytes - at));
-        read(at, part);
-        // Most of a disk is empty, and comparing takes a tenth of the time.
-        whole.add(part.size() == kPiece && piece == zeros ? zero_digest : sha256(part));
-    }
-    return whole.finish();
 }
 
 } // namespace btvm

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,7 +21,7 @@ struct MediumDescription {
     bool snapshot{}; ///< What the guest wrote is in the state; the image is as it was.
     bool write_protect{};
     std::uint64_t bytes{}; ///< The image's size...
-    Digest digest{};       ///< ... and its image_digest().
+    Digest digest{};       ///< ... and its digest (image_digest.hh).
 
     void describe(StateArchive& archive);
 };
@@ -52,10 +51,5 @@ struct MachineDescription {
 /// The slots in the order of the machine's drives.
 inline constexpr std::array<const char*, 2> kFloppySlots{"fda", "fdb"};
 inline constexpr std::array<const char*, 4> kIdeSlots{"hda", "hdb", "hdc", "hdd"};
-
-/// Names a medium's content: the SHA-256 of the SHA-256s of its pieces of 1 MiB, the last perhaps shorter.
-/// `read` fills the span with what is at the offset.
-[[nodiscard]] Digest image_digest(std::uint64_t bytes,
-                                  const std::function<void(std::uint64_t, std::span<std::uint8_t>)>& read);
 
 } // namespace btvm

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "userland/state/page_runs.hh"
+
 namespace btvm {
 
 namespace {
@@ -19,15 +21,6 @@ void clear_pages(std::uint8_t* memory, std::uint64_t pages) {
 } // namespace
 
 std::string memory_section(const MemoryRegion& region) { return "memory/" + region.name; }
-
-void save_memory(StateWriter& writer, const PhysicalMemory& memory) {
-    for (const MemoryRegion& region : memory.regions()) {
-        if (region.read_only) continue;
-        PageEncoder encoder(set_of(region));
-        encoder.add_all_but_zeros({region.memory, region.size});
-        writer.pages(memory_section(region), std::move(encoder), StateWriter::Need::Required);
-    }
-}
 
 void restore_memory(const StateReader& reader, PhysicalMemory& memory) {
     for (const MemoryRegion& region : memory.regions()) {

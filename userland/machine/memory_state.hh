@@ -3,14 +3,12 @@
 
 #include "userland/machine/physical_memory.hh"
 #include "userland/state/state_reader.hh"
-#include "userland/state/state_writer.hh"
 
 namespace btvm {
 
 /// The name of a region's section: "memory/conventional RAM".
 [[nodiscard]] std::string memory_section(const MemoryRegion& region);
 
-void save_memory(StateWriter& writer, const PhysicalMemory& memory);
 /// Throws StateError if the state has other regions than this memory; some may have been written then.
 void restore_memory(const StateReader& reader, PhysicalMemory& memory);
 

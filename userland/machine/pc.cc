@@ -7,7 +7,7 @@
 #include "userland/machine/hosted_engine.hh"
 #include "userland/machine/kernel_engine.hh"
 #include "userland/machine/pc_board.hh"
-#include "userland/machine/pc_checkpoints.hh"
+#include "userland/machine/pc_saving.hh"
 #include "userland/machine/utf8.hh"
 
 namespace btvm {
@@ -88,6 +88,7 @@ void Pc::start() {
 
 void Pc::stop() {
     machine_->quit();
+    end_saving();
     if (thread_.joinable()) thread_.join();
     ended_ = true;
 }

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -107,9 +109,23 @@ class SavedMachine;
 struct SaveReport {
     std::uint64_t bytes{};  ///< Of the file.
     GuestTime guest_time{}; ///< Of the state.
-    GuestTime pause{};      ///< How long the guest stood still for it.
+    GuestTime pause{};      ///< How long the guest stood still for it at once, ...
+    GuestTime elapsed{};    ///< ... and how long it took in all.
     /// Images that the machine writes: the state is good as long as they are as they are now.
     std::vector<std::string> written_images;
+};
+
+/// A save under way.
+struct SaveProgress {
+    enum class Phase {
+        Images, ///< Images are read, so that they can be told from others. The guest runs...
+        Memory, ///< ... and so it does while its memory is read; then it stands still for a moment.
+        File    ///< The file is written: what the guest does now is no longer in it.
+    };
+    std::string path;
+    Phase phase{};
+    std::uint64_t pages_done{}; ///< Of memory, in this phase...
+    std::uint64_t pages{};      ///< ... of so many; 0: not known.
 };
 
 /// What checkpoint() and rewind() have done.
@@ -150,7 +166,8 @@ public:
     Pc& operator=(const Pc&) = delete;
 
     void start();
-    /// Ends the machine's thread and waits for it. Later calls throw MachineStopped, but for screen() and
+    /// Ends the machine's thread and waits for it, and for the file of a save whose moment has come; one that
+    /// is not so far is given up. Later calls throw MachineStopped, but for screen() and
     /// status(): they tell how it ended. May be called again.
     void stop();
 
@@ -194,9 +211,19 @@ public:
     /// std::runtime_error if it does not.
     void press_power_button();
 
-    /// Writes the whole machine to a file, at one moment of guest time, and lets it go on. Throws StateError,
-    /// or what an image throws that cannot be read.
-    [[nodiscard]] SaveReport save(const std::string& path);
+    /// Writes the whole machine to a file, as it is at one moment of guest time not long after this call;
+    /// only then it stands still. The file comes into being whole or not at all. Throws StateError if it
+    /// cannot be made, or another save is under way; what it gives throws that, what an image throws that
+    /// cannot be read or brought to the host's disk, or MachineStopped if the machine ended before that
+    /// moment. `watch` is called on another thread as each phase begins.
+    [[nodiscard]] std::shared_future<SaveReport>
+    start_save(const std::string& path, std::function<void(SaveProgress::Phase)> watch = {});
+    /// The same, when it is done.
+    SaveReport save(const std::string& path) { return start_save(path).get(); }
+    /// Does not wait for the machine.
+    [[nodiscard]] std::optional<SaveProgress> saving() const;
+    /// Waits until no save is under way.
+    void finish_save();
     /// Puts a saved machine in place of the one just built, which must be configured as SavedMachine says.
     /// Before start(), which then goes on instead of turning on. Throws StateError.
     void restore(const SavedMachine& saved);
@@ -229,6 +256,7 @@ public:
 private:
     struct Board;
     struct Checkpoints;
+    class Saving;
 
     /// On the machine's thread, or, once it has ended, on this one.
     template <class F>
@@ -236,6 +264,7 @@ private:
         return ended_ ? function() : machine_->call(function);
     }
     void add_message(const std::string& message);
+    void end_saving();
 
     PcConfig config_;
     std::mutex messages_mutex_;
@@ -245,6 +274,8 @@ private:
     std::unique_ptr<Checkpoints> checkpoints_;
     std::thread thread_;
     std::atomic<bool> ended_{}; ///< stop() has waited for the thread.
+    mutable std::mutex saving_mutex_;
+    std::shared_ptr<Saving> saving_; ///< The last one.
 };
 
 } // namespace btvm

@@ -1,5 +1,4 @@
-// The board of the PC: its devices, how they are wired, and what is in its drives. For pc.cc and the two
-// files that implement it.
+// The board of the PC: its devices, how they are wired, and what is in its drives. For the files pc*.cc.
 #pragma once
 
 #include <array>
@@ -21,13 +20,14 @@
 #include "userland/devices/system_ports.hh"
 #include "userland/devices/vga_text.hh"
 #include "userland/machine/firmware_config.hh"
+#include "userland/machine/frozen_machine.hh"
+#include "userland/machine/image_digest.hh"
 #include "userland/machine/machine_description.hh"
 #include "userland/machine/media_snapshot.hh"
 #include "userland/machine/pc.hh"
 #include "userland/machine/power_port.hh"
 #include "userland/machine/reset_control.hh"
 #include "userland/machine/saved_machine.hh"
-#include "userland/state/state_writer.hh"
 
 namespace btvm {
 
@@ -80,8 +80,15 @@ struct Pc::Board {
     void set_clock(const ClockConfig& clock);
 
     // Saved machines (pc_media.cc).
+    /// What is in the drives, and of which content; images are read where their digests are not known yet.
     [[nodiscard]] std::vector<MediumDescription> describe_media();
-    void save_changes(StateWriter& writer);
+    static constexpr unsigned kSlots = kFloppyDrives + kAtaDrives;
+    /// What reads ahead the image in a slot for describe_media(), with "give up" as its argument: to be
+    /// called on any thread, and to be destroyed on this one. None: nothing is there.
+    using Reading = std::function<void(const std::atomic<bool>&)>;
+    [[nodiscard]] Reading read_ahead(unsigned slot);
+    /// Everything of a frozen machine that is of media; may throw what describe_media() throws.
+    void freeze_media(FrozenMachine& frozen);
     /// Refuses a medium that is not the one that the state was made with.
     void check_media(const MachineDescription& was);
     void restore_changes(const SavedMachine& saved);
@@ -97,15 +104,10 @@ struct Pc::Board {
     std::vector<CommittedImage> commit(std::span<MediaSnapshot* const> snapshots);
 
 private:
-    /// A digest that holds as long as the file has not been written.
-    struct KnownDigest {
-        std::string path;
-        std::uint64_t file_writes{};
-        Digest digest{};
-    };
-    template <class Image>
-    [[nodiscard]] MediumDescription describe_medium(const char* slot, const Image& image);
-    std::map<std::string, KnownDigest> digests_; ///< By slot.
+    /// Calls f(slot's name, image) with what is in a slot as a shared pointer, if there is something.
+    template <class F>
+    void with_image(unsigned slot, F f);
+    std::map<std::string, ImageDigest> digests_; ///< By slot.
 };
 
 } // namespace btvm

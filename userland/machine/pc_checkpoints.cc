@@ -15,20 +15,6 @@ namespace {
 constexpr auto kElsewhere = StateArchive::Media::Elsewhere;
 constexpr const char* kRingPrefix = "auto-";
 
-/// Keeps guest time still as long as it lives.
-class StillTime {
-public:
-    explicit StillTime(Machine& machine) : machine_(machine) { machine_.engine().freeze_time(); }
-    ~StillTime() {
-        if (machine_.state() == MachineState::Running) machine_.engine().thaw_time();
-    }
-    StillTime(const StillTime&) = delete;
-    StillTime& operator=(const StillTime&) = delete;
-
-private:
-    Machine& machine_;
-};
-
 } // namespace
 
 Pc::Checkpoints::Checkpoints(Machine& machine, Board& board, std::uint64_t most_bytes)
@@ -65,7 +51,7 @@ CheckpointReport Pc::Checkpoints::take(const std::string& name, std::uint64_t ri
     node.name = name.empty() ? tree_.free_name(ring ? kRingPrefix : "") : name;
     tree_.check_name(node.name);
     // What this one will take is not known beforehand, and at most the guest's memory.
-    if (stored_bytes() >= most_bytes_)
+    if (!tree_.nodes().empty() && stored_bytes() >= most_bytes_)
         throw CheckpointError("checkpoints take " + std::to_string(stored_bytes() >> 20) +
                               " MiB of memory, as much as they may: delete some (--checkpoint-memory)");
     const GuestTime began = monotonic_now();
@@ -144,7 +130,8 @@ CheckpointList Pc::Checkpoints::list() const {
         list.lines.push_back({*line.node, parent == nodes.end() ? std::string() : parent->second.name,
                               line.graph, line.node->id == tree_.present()});
     }
-    list.stored_bytes = stored_bytes();
+    // Without any, what a save under way has read is nobody's yet.
+    list.stored_bytes = nodes.empty() ? 0 : stored_bytes();
     return list;
 }
 

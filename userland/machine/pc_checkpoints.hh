@@ -3,23 +3,24 @@
 
 #include <map>
 
-#include "userland/machine/media_snapshot.hh"
+#include "userland/machine/frozen_machine.hh"
 #include "userland/machine/pc_board.hh"
 #include "userland/machine/tracked_memory.hh"
 
 namespace btvm {
 
-/// A machine at one moment.
-struct MachineSnapshot {
-    GuestTime time{};
-    std::uint64_t resets{};
-    btvm_state core{};
-    std::vector<std::vector<std::uint8_t>>
-        devices; ///< A section each, in the order of the machine's devices.
-    PageMap memory;
-    MediaSnapshot media;
+/// Keeps guest time still as long as it lives.
+class StillTime {
+public:
+    explicit StillTime(Machine& machine) : machine_(machine) { machine_.engine().freeze_time(); }
+    ~StillTime() {
+        if (machine_.state() == MachineState::Running) machine_.engine().thaw_time();
+    }
+    StillTime(const StillTime&) = delete;
+    StillTime& operator=(const StillTime&) = delete;
 
-    [[nodiscard]] std::uint64_t device_bytes() const;
+private:
+    Machine& machine_;
 };
 
 /// Only the machine's thread touches them.
@@ -36,6 +37,21 @@ struct Pc::Checkpoints {
     /// One of the clock's, after which older ones may go; `most` of them are left.
     void take_by_clock(std::size_t most);
     std::vector<CommittedImage> commit();
+
+    // Live saves (pc_freeze.cc). Only gather() is called from another thread than the machine's.
+    /// Begins a round of TrackedMemory's; 0: nothing to gain.
+    [[nodiscard]] std::uint64_t begin_round();
+    void gather(const std::atomic<bool>& give_up) { memory_.gather(give_up); }
+    [[nodiscard]] std::uint64_t gathered() const { return memory_.gathered(); }
+    /// The machine as it is now, which stands still meanwhile. Throws StateError.
+    [[nodiscard]] FrozenMachine freeze(const PcConfig& config, SaveReport& report);
+    /// What only a save had: for any thread to destroy.
+    struct Remains {
+        TrackedMemory::Known known;
+        PageMap pages; ///< Of that store.
+    };
+    /// Ends a save; null: nothing has been frozen.
+    [[nodiscard]] Remains let_go(std::unique_ptr<FrozenMachine> frozen);
 
 private:
     [[nodiscard]] MachineSnapshot snapshot();

@@ -17,13 +17,25 @@ std::string absolute(const std::string& path) {
     return error ? path : whole.lexically_normal().string();
 }
 
+const char* slot_name(unsigned slot) {
+    return slot < kFloppyDrives ? kFloppySlots[slot] : kIdeSlots[slot - kFloppyDrives];
+}
+
 template <class Image>
-void save_image(StateWriter& writer, const char* slot, const Image& image) {
-    if (!image.keeps_writes()) return;
-    PageEncoder encoder({0, image.bytes(), Image::kChangeUnit, PageBase::Image});
-    image.for_each_change(
-        [&](std::uint64_t place, std::span<const std::uint8_t> unit) { encoder.add(place, unit); });
-    writer.pages(section_of(slot), std::move(encoder), StateWriter::Need::Required);
+ImageDigest::Read file_of(const Image& image) {
+    return [&image](std::uint64_t at, std::span<std::uint8_t> out) { image.read_file(at, out); };
+}
+
+template <class Image>
+FrozenMachine::Medium freeze_changes(const char* slot, const Image& image) {
+    const PageSet set{0, image.bytes(), Image::kChangeUnit, PageBase::Image};
+    return {section_of(slot), [set, changes = image.changes()] {
+                PageEncoder encoder(set);
+                changes.for_each([&encoder](std::uint64_t place, const typename Image::Changes::Unit& unit) {
+                    encoder.add(place, unit.bytes);
+                });
+                return encoder;
+            }};
 }
 
 template <class Image>
@@ -46,50 +58,60 @@ void restore_image(const SavedMachine& saved, const char* slot, Image& image) {
 
 } // namespace
 
-template <class Image>
-MediumDescription Pc::Board::describe_medium(const char* slot, const Image& image) {
-    MediumDescription medium;
-    medium.slot = slot;
-    medium.path = absolute(image.path());
-    medium.snapshot = image.keeps_writes();
-    medium.bytes = image.bytes();
-    KnownDigest& known = digests_[slot];
-    if (known.path != image.path() || known.file_writes != image.file_writes() || known.digest == Digest{})
-        known = {image.path(), image.file_writes(),
-                 image_digest(image.bytes(), [&image](std::uint64_t at, std::span<std::uint8_t> out) {
-                     image.read_file(at, out);
-                 })};
-    medium.digest = known.digest;
-    return medium;
+template <class F>
+void Pc::Board::with_image(unsigned slot, F f) {
+    if (slot < kFloppyDrives) {
+        if (auto image = fdc.share_medium(slot)) f("floppy", std::move(image));
+        return;
+    }
+    const unsigned number = slot - kFloppyDrives;
+    if (AtaDisk* const each = disk(number)) // its image stays as long as the machine
+        f("disk", std::shared_ptr<DiskImage>(std::shared_ptr<void>(), &each->image()));
+    else if (AtapiCdrom* const drive = cdrom(number); drive && drive->medium())
+        f("cdrom", drive->share_medium());
 }
 
 std::vector<MediumDescription> Pc::Board::describe_media() {
+    static constexpr std::atomic<bool> kNever{false};
     std::vector<MediumDescription> media;
-    for (unsigned drive = 0; drive < kFloppyDrives; drive++)
-        if (const FloppyImage* const image = fdc.medium(drive)) {
-            media.push_back(describe_medium(kFloppySlots[drive], *image));
-            media.back().kind = "floppy";
-            media.back().write_protect = floppies[drive].write_protect;
-        }
-    for (unsigned number = 0; number < kAtaDrives; number++) {
-        const char* const slot = kIdeSlots[number];
-        if (AtaDisk* const each = disk(number)) {
-            media.push_back(describe_medium(slot, each->image()));
-            media.back().kind = "disk";
-        } else if (AtapiCdrom* const drive = cdrom(number); drive && drive->medium()) {
-            media.push_back(describe_medium(slot, *drive->medium()));
-            media.back().kind = "cdrom";
-        }
-    }
+    for (unsigned slot = 0; slot < kSlots; slot++)
+        with_image(slot, [&](const char* kind, const auto& image) {
+            MediumDescription& medium = media.emplace_back();
+            medium.slot = slot_name(slot);
+            medium.kind = kind;
+            medium.path = absolute(image->path());
+            medium.snapshot = image->keeps_writes();
+            medium.write_protect = slot < kFloppyDrives && floppies[slot].write_protect;
+            medium.bytes = image->bytes();
+            ImageDigest& digest = digests_[medium.slot];
+            digest.update(image->write_log(), image->bytes(), file_of(*image), kNever);
+            medium.digest = digest.get();
+        });
     return media;
 }
 
-void Pc::Board::save_changes(StateWriter& writer) {
-    for (unsigned drive = 0; drive < kFloppyDrives; drive++)
-        if (const FloppyImage* const image = fdc.medium(drive))
-            save_image(writer, kFloppySlots[drive], *image);
-    for (unsigned number = 0; number < kAtaDrives; number++)
-        if (AtaDisk* const each = disk(number)) save_image(writer, kIdeSlots[number], each->image());
+Pc::Board::Reading Pc::Board::read_ahead(unsigned slot) {
+    Reading reading;
+    with_image(slot, [&](const char*, const auto& image) {
+        reading = [image, &digest = digests_[slot_name(slot)]](const std::atomic<bool>& give_up) {
+            digest.update(image->write_log(), image->bytes(), file_of(*image), give_up);
+        };
+    });
+    return reading;
+}
+
+void Pc::Board::freeze_media(FrozenMachine& frozen) {
+    frozen.description.media = describe_media();
+    for (const MediumDescription& medium : frozen.description.media)
+        if (!medium.snapshot && medium.kind != "cdrom" && !medium.write_protect)
+            frozen.written_images.push_back(medium.path);
+    for (unsigned slot = 0; slot < kSlots; slot++)
+        with_image(slot, [&](const char*, const auto& image) {
+            if (image->keeps_writes())
+                frozen.media.push_back(freeze_changes(slot_name(slot), *image));
+            else
+                frozen.flushes.emplace_back([image] { image->flush(); });
+        });
 }
 
 void Pc::Board::check_media(const MachineDescription& was) {

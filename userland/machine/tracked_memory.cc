@@ -18,7 +18,8 @@ bool is_zero(std::span<const std::uint8_t, kStoredPage> bytes) {
 
 } // namespace
 
-TrackedMemory::TrackedMemory(Engine& engine, PhysicalMemory& memory) : engine_(engine), known_(kFrames) {
+TrackedMemory::TrackedMemory(Engine& engine, PhysicalMemory& memory) : engine_(engine) {
+    known_.pages = PageMap(kFrames);
     std::size_t words = 0;
     for (std::size_t i = 0; i < memory.regions().size(); i++) {
         const MemoryRegion& region = memory.regions()[i];
@@ -49,49 +50,114 @@ const TrackedMemory::Region& TrackedMemory::region_of(std::uint64_t frame) const
                                        [](std::uint64_t f, const Region& r) { return f < r.first_frame; }));
 }
 
+TrackedMemory::Bytes TrackedMemory::bytes_of(std::uint64_t frame) const {
+    const Region& region = region_of(frame);
+    return Bytes(region.memory + (frame - region.first_frame) * kStoredPage, kStoredPage);
+}
+
+template <class F>
+void TrackedMemory::for_each_page(F f) const {
+    for (const Region& region : regions_)
+        for (std::uint64_t page = 0; page < region.pages; page++)
+            f(region.first_frame + page);
+}
+
 bool TrackedMemory::is_known(std::uint64_t frame, Bytes bytes) const {
-    const PageStore::Page* const before = known_.find(frame);
+    const PageStore::Page* const before = known_.pages.find(frame);
     return before ? std::memcmp(before->bytes().data(), bytes.data(), kStoredPage) == 0 : is_zero(bytes);
 }
 
 std::optional<std::uint64_t> TrackedMemory::unnoticed() const {
-    for (const Region& region : regions_)
-        for (std::uint64_t page = 0; page < region.pages; page++)
-            if (!is_known(region.first_frame + page, Bytes(region.memory + page * kStoredPage, kStoredPage)))
-                return region.first_frame + page;
-    return std::nullopt;
+    const Lock lock(mutex_);
+    std::optional<std::uint64_t> found;
+    for_each_page([&](std::uint64_t frame) {
+        if (!found && !is_known(frame, bytes_of(frame))) found = frame;
+    });
+    return found;
 }
 
 void TrackedMemory::note(std::uint64_t frame, Bytes bytes) {
     if (is_known(frame, bytes)) return;
-    known_.set(frame, is_zero(bytes) ? Ref<PageStore::Page>() : store_.add(bytes));
+    known_.pages.set(frame, is_zero(bytes) ? Ref<PageStore::Page>() : known_.store->add(bytes));
+}
+
+std::uint64_t TrackedMemory::begin_round() {
+    const Lock lock(mutex_);
+    if (begun_) return 0;
+    std::vector<std::uint64_t> left; // of the round before, if it was given up
+    if (std::exchange(gathering_, false))
+        left.assign(round_.begin() + static_cast<std::ptrdiff_t>(gathered_.load()), round_.end());
+    else
+        for_each_page([&left](std::uint64_t frame) { left.push_back(frame); });
+    std::vector<std::uint64_t> written;
+    for_each_dirty([&written](std::uint64_t frame, Bytes) { written.push_back(frame); });
+    round_.clear();
+    std::set_union(left.begin(), left.end(), written.begin(), written.end(), std::back_inserter(round_));
+    gathered_ = 0;
+    gathering_ = true;
+    return round_.size();
+}
+
+void TrackedMemory::gather(const std::atomic<bool>& give_up) {
+    const Lock lock(mutex_);
+    if (gathering_) read_round(give_up);
+}
+
+void TrackedMemory::read_round(const std::atomic<bool>& give_up) {
+    std::array<std::uint8_t, kStoredPage> copy;
+    for (; gathered_ < round_.size() && !give_up; ++gathered_) {
+        const std::uint64_t frame = round_[gathered_];
+        // The guest may be writing it. Then the copy is of no moment, but the page is in the engine's log,
+        // and what counts is read when the guest stands still.
+        std::memcpy(copy.data(), bytes_of(frame).data(), kStoredPage);
+        note(frame, copy);
+    }
+}
+
+TrackedMemory::Known TrackedMemory::forget() {
+    const Lock lock(mutex_);
+    begun_ = gathering_ = false;
+    Known last;
+    std::swap(last, known_);
+    known_.pages = PageMap(kFrames);
+    return last;
 }
 
 const PageMap& TrackedMemory::capture() {
+    const Lock lock(mutex_);
+    return capture_locked();
+}
+
+const PageMap& TrackedMemory::capture_locked() {
     // Should there be no memory for all of it, the log is lost: the next one reads all pages again.
-    const bool all = !std::exchange(begun_, false);
+    const bool gathered = std::exchange(gathering_, false);
+    const bool all = !std::exchange(begun_, false) && !gathered;
     for_each_dirty([this, all](std::uint64_t frame, Bytes bytes) {
         if (!all) note(frame, bytes);
     });
-    if (all)
-        for (const Region& region : regions_)
-            for (std::uint64_t page = 0; page < region.pages; page++)
-                note(region.first_frame + page, Bytes(region.memory + page * kStoredPage, kStoredPage));
+    if (gathered) {
+        static constexpr std::atomic<bool> kNever{false};
+        read_round(kNever);
+    } else if (all) {
+        for_each_page([this](std::uint64_t frame) { note(frame, bytes_of(frame)); });
+    }
     begun_ = true;
-    return known_;
+    return known_.pages;
 }
 
 std::uint64_t TrackedMemory::restore(const PageMap& wanted) {
-    if (!begun_) (void)capture();
+    const Lock lock(mutex_);
+    if (!begun_) (void)capture_locked();
     begun_ = false; // until memory and what is known of it agree again
     std::vector<std::uint64_t> written, differing, frames;
     for_each_dirty([&written](std::uint64_t frame, Bytes) { written.push_back(frame); });
-    PageMap::for_each_difference(
-        known_, wanted, [&](std::uint64_t frame, const auto*, const auto*) { differing.push_back(frame); });
+    PageMap::for_each_difference(known_.pages, wanted, [&](std::uint64_t frame, const auto*, const auto*) {
+        differing.push_back(frame);
+    });
     std::set_union(written.begin(), written.end(), differing.begin(), differing.end(),
                    std::back_inserter(frames));
     write(frames, wanted);
-    known_ = wanted;
+    known_.pages = wanted;
     // Our own writes are none that a next checkpoint has to look at.
     if (!frames.empty()) for_each_dirty([](std::uint64_t, Bytes) {});
     begun_ = true;

@@ -2,6 +2,9 @@
 // what was written, and for each page a bit.
 #pragma once
 
+#include <atomic>
+#include <memory>
+#include <mutex>
 #include <optional>
 
 #include "userland/checkpoint/page_store.hh"
@@ -14,8 +17,30 @@ class TrackedMemory {
 public:
     TrackedMemory(Engine& engine, PhysicalMemory& memory);
 
-    /// What memory holds now. The guest stands still. The first time all of memory is read.
+    /// What memory holds now. The guest stands still. The first time all of memory is read, unless it has
+    /// been gathered.
     [[nodiscard]] const PageMap& capture();
+
+    /// The first capture() prepared while the guest runs, in rounds: all pages are read, then those that were
+    /// written meanwhile, and so on; what has been written since the last round is left for capture().
+    ///
+    /// Begins the next round; the guest stands still. How many pages it has; 0: capture() has nothing to
+    /// gain.
+    [[nodiscard]] std::uint64_t begin_round();
+    /// Reads the pages of the round: from another thread, while the guest writes some of them and the others'
+    /// calls but these two wait. Nobody else may touch pages of store() then. Ends early once `give_up`.
+    void gather(const std::atomic<bool>& give_up);
+    /// Pages that gather() has read in this round. From any thread.
+    [[nodiscard]] std::uint64_t gathered() const { return gathered_; }
+    /// What is known of memory, and the store with its pages: for the last one who uses them. What follows is
+    /// as if nothing had been captured.
+    struct Known {
+        std::unique_ptr<PageStore> store =
+            std::make_unique<PageStore>(); ///< Goes after the map of its pages.
+        PageMap pages;
+    };
+    [[nodiscard]] Known forget();
+
     /// Makes memory hold what it held at that moment, which capture() has given. Returns how many pages were
     /// written.
     std::uint64_t restore(const PageMap& wanted);
@@ -25,7 +50,7 @@ public:
 
     /// Pages whose content differs.
     [[nodiscard]] static std::uint64_t differing_pages(const PageMap& a, const PageMap& b);
-    [[nodiscard]] const PageStore& store() const { return store_; }
+    [[nodiscard]] const PageStore& store() const { return *known_.store; }
 
 private:
     struct Region {
@@ -35,11 +60,17 @@ private:
         std::uint8_t* memory;
     };
     using Bytes = std::span<std::uint8_t, kStoredPage>;
+    using Lock = std::lock_guard<std::mutex>;
 
     /// Calls f(frame, bytes) for each page that was written since the last call, in order.
     template <class F>
     void for_each_dirty(F f);
     [[nodiscard]] const Region& region_of(std::uint64_t frame) const;
+    [[nodiscard]] Bytes bytes_of(std::uint64_t frame) const;
+    template <class F>
+    void for_each_page(F f) const;
+    void read_round(const std::atomic<bool>& give_up);
+    const PageMap& capture_locked();
     /// Whether the page is as it was when it was last looked at.
     [[nodiscard]] bool is_known(std::uint64_t frame, Bytes bytes) const;
     void note(std::uint64_t frame, Bytes bytes);
@@ -48,9 +79,13 @@ private:
     Engine& engine_;
     std::vector<Region> regions_; ///< Those that can be written, by address.
     std::vector<std::uint64_t> bitmap_;
-    bool begun_{};    ///< What is known holds, but for the pages in the engine's log.
-    PageStore store_; ///< Goes after the maps that hold its pages.
-    PageMap known_;   ///< What memory held when its dirty pages were last taken.
+    /// What is known holds, but for the pages in the engine's log...
+    bool begun_{};
+    bool gathering_{};                      ///< ... and those of the round.
+    std::vector<std::uint64_t> round_;      ///< Page frames.
+    std::atomic<std::uint64_t> gathered_{}; ///< So many of them have been read.
+    mutable std::mutex mutex_;              ///< Who holds it looks at pages.
+    Known known_;                           ///< What memory held when its dirty pages were last taken.
 };
 
 } // namespace btvm

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <iomanip>
 #include <iostream>
 #include <thread>
 
@@ -11,7 +10,7 @@
 #include "userland/control/control_client.hh"
 #include "userland/control/runtime_directory.hh"
 #include "userland/machine/statistics.hh"
-#include "userland/tools/ctl_checkpoints.hh"
+#include "userland/tools/ctl_save.hh"
 #include "userland/tools/exit_codes.hh"
 
 namespace btvm {
@@ -177,20 +176,6 @@ void wait_for(const Arguments& arguments) {
 /// A path on this side, for a program with another working directory.
 std::string absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal(); }
 
-void print_saved(const ordered_json& reply, const Arguments& arguments) {
-    if (arguments.as_json) {
-        std::cout << reply.dump(2) << "\n";
-        return;
-    }
-    std::cout << arguments.path << ": " << (reply["bytes"].get<std::uint64_t>() + 1023) / 1024
-              << " KiB, the guest stood still for " << std::fixed << std::setprecision(3)
-              << reply["pause_seconds"].get<double>() << " s\n";
-    for (const auto& image : reply["written_images"])
-        std::cerr << "btvm-ctl: the guest writes " << image.get<std::string>()
-                  << ": the state can be restored as long as that file stays as it is now (a machine "
-                     "started with --snapshot keeps its writes in its states)\n";
-}
-
 /// Declares the subcommands; each sets `action` to what it does when it is the one.
 void add_commands(CLI::App& app, Arguments& arguments, Action& action) {
     const auto client = [&arguments] { return ControlClient(find_socket(arguments.socket)); };
@@ -268,11 +253,7 @@ void add_commands(CLI::App& app, Arguments& arguments, Action& action) {
         ->required()
         ->check(CLI::IsMember({"insert", "eject"}));
     cdrom->add_option("path", arguments.path, "The image to insert");
-    CLI::App* save = command("save", "Save the whole machine to a file; it goes on", [client, &arguments] {
-        print_saved(client().request("save", {{"path", absolute(arguments.path)}}), arguments);
-    });
-    save->add_option("path", arguments.path, "The file; one that is there is replaced")->required();
-    save->add_flag("-j,--json", arguments.as_json, "Print JSON");
+    add_save_command(app, client, action);
     add_checkpoint_commands(app, client, action);
     simple("power-button", "Press the power button: a guest with ACPI shuts down");
     shown("stats", "Print the engine's counters", stats);

@@ -197,6 +197,10 @@ RunExit run(const RunOptions& options) {
     }
     // The terminal is back from here on.
     std::cout << last_screen << std::flush;
+    if (const auto saving = pc.saving()) {
+        say("waiting until " + saving->path + " is written");
+        pc.finish_save();
+    }
     RunExit exit = judge(pc, options, state, quit_requested);
     server.reset();
     pc.stop();

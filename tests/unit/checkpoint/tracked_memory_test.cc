@@ -115,6 +115,41 @@ TEST_F(Tracked, AnyWayBackAndForth) {
     }
 }
 
+TEST_F(Tracked, GatheredInRoundsItIsAsReadAtOnce) {
+    const std::atomic<bool> on{false}, over{true};
+    std::mt19937 random(8);
+    for (int time = 0; time < 20; time++) {
+        const std::uint64_t all = tracked.begin_round();
+        EXPECT_EQ(all, 960u) << "everything that can be written";
+        for (unsigned round = 0; round < time % 5u; round++) {
+            std::set<std::uint64_t> written;
+            for (int write = 0; write < 5; write++) {
+                written.insert(random() % 0xa0);
+                engine.guest_writes(*std::next(written.begin(), static_cast<long>(random() % written.size())),
+                                    static_cast<std::uint8_t>(random() % 3));
+            }
+            if (round == 2)
+                tracked.gather(over); // what it leaves belongs to the next
+            else
+                tracked.gather(on);
+            for (const std::uint64_t frame : written)
+                engine.guest_writes(frame, static_cast<std::uint8_t>(random() % 3));
+            const std::uint64_t pages = tracked.begin_round();
+            EXPECT_GE(pages, written.size());
+            EXPECT_LE(pages, 20u);
+        }
+        engine.guest_writes(random() % 0xa0, 9);
+        (void)tracked.capture();
+        ASSERT_FALSE(tracked.unnoticed()) << time;
+        EXPECT_EQ(tracked.begin_round(), 0u) << "there is nothing to gain any more";
+        tracked.gather(on);
+        ASSERT_FALSE(tracked.unnoticed());
+        const auto before = tracked.forget();
+        EXPECT_EQ(tracked.store().pages(), 0u);
+        EXPECT_GT(before.pages.size(), 0u);
+    }
+}
+
 TEST_F(Tracked, AnUnnoticedWriteIsFound) {
     (void)tracked.capture();
     EXPECT_FALSE(tracked.unnoticed());
