@@ -32,6 +32,11 @@ CheckpointNode& CheckpointTree::add(CheckpointNode node) {
     return nodes_[node.id] = std::move(node);
 }
 
+void CheckpointTree::put_back(CheckpointNode node) {
+    check_name(node.name);
+    nodes_[node.id] = std::move(node);
+}
+
 CheckpointNode& CheckpointTree::find(const std::string& name) {
     for (auto& [id, node] : nodes_)
         if (node.name == name) return node;

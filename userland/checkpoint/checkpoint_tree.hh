@@ -48,6 +48,13 @@ public:
     [[nodiscard]] CheckpointNode* at(std::uint64_t id);
     [[nodiscard]] const std::map<std::uint64_t, CheckpointNode>& nodes() const { return nodes_; }
 
+    /// Puts in a checkpoint of an earlier tree, after its parent: with its id, which must be free. Throws
+    /// CheckpointError if its name cannot be had.
+    void put_back(CheckpointNode node);
+    /// Where the machine is in that tree, and the last id that was given in it.
+    void put_back(std::uint64_t present, std::uint64_t last_id) { present_ = present, last_id_ = last_id; }
+    [[nodiscard]] std::uint64_t last_id() const { return last_id_; }
+
     /// Where the machine is: the checkpoint last taken or taken back to; 0: none.
     [[nodiscard]] std::uint64_t present() const { return present_; }
     void move_to(std::uint64_t id) { present_ = id; }

@@ -224,7 +224,8 @@ Later PcControl::save(const json& request) {
     const std::string path = text_member(request, "path");
     // It is btvm-run that writes it, whose working directory is nobody's business.
     if (!path.starts_with('/')) throw RequestError("bad-request", "\"path\" begins with a /");
-    return [result = pc_.start_save(path)]() -> std::optional<ordered_json> {
+    return [result = pc_.start_save(
+                path, {.tree = request.value("tree", false), .watch = {}})]() -> std::optional<ordered_json> {
         if (result.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return std::nullopt;
         const SaveReport report = translated([&] { return result.get(); });
         return ordered_json{{"bytes", report.bytes},

@@ -27,6 +27,14 @@ void write_memory(StateWriter& writer, const FrozenMachine& frozen, std::atomic<
 
 } // namespace
 
+std::uint64_t FrozenMachine::pages() const {
+    std::uint64_t count = machine.memory.size();
+    if (tree)
+        for (const auto& [id, node] : tree->saved.tree.nodes())
+            if (node.parent) count += node.changed_pages; // one without differs from the present: who knows
+    return count;
+}
+
 void write_state(StateWriter& writer, const FrozenMachine& frozen, std::atomic<std::uint64_t>& pages_done) {
     MachineDescription description = frozen.description;
     writer.fields(save_state(kMachineSection, description), kRequired);
@@ -41,6 +49,7 @@ void write_state(StateWriter& writer, const FrozenMachine& frozen, std::atomic<s
     for (const FrozenMachine::Medium& medium : frozen.media)
         writer.pages(medium.section, medium.encode(), kRequired);
     write_memory(writer, frozen, pages_done);
+    write_tree(writer, frozen, pages_done);
 }
 
 } // namespace btvm

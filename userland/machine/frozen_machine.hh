@@ -9,9 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "userland/machine/machine_description.hh"
-#include "userland/machine/machine_snapshot.hh"
-#include "userland/state/state_writer.hh"
+#include "userland/machine/frozen_tree.hh"
 
 namespace btvm {
 
@@ -32,13 +30,17 @@ struct FrozenMachine {
     MachineSnapshot machine;
     std::vector<Region> regions;
     std::vector<Medium> media;
-    const Firmware* firmware{}; ///< The machine's configuration, which stays as it is.
+    std::optional<FrozenTree> tree; ///< Its checkpoints, if they are wanted.
+    const Firmware* firmware{};     ///< The machine's configuration, which stays as it is.
     /// What brings to the host's disk what the guest had written to its images. Throw what images throw.
     std::vector<std::function<void()>> flushes;
     std::vector<std::string> written_images;
+
+    /// Of memory, to be written: with a tree, about so many.
+    [[nodiscard]] std::uint64_t pages() const;
 };
 
-/// From any thread. `pages_done` counts the pages of memory, of which the machine has memory.size(). Throws
+/// From any thread. `pages_done` counts the pages of memory. Throws
 /// StateError.
 void write_state(StateWriter& writer, const FrozenMachine& frozen, std::atomic<std::uint64_t>& pages_done);
 

@@ -125,7 +125,13 @@ struct SaveProgress {
     std::string path;
     Phase phase{};
     std::uint64_t pages_done{}; ///< Of memory, in this phase...
-    std::uint64_t pages{};      ///< ... of so many; 0: not known.
+    std::uint64_t pages{};      ///< ... of about so many; 0: not known.
+};
+
+/// What a save shall be like.
+struct SaveWishes {
+    bool tree{};                                    ///< All checkpoints go into the file, too.
+    std::function<void(SaveProgress::Phase)> watch; ///< Called on another thread as each phase begins.
 };
 
 /// What checkpoint() and rewind() have done.
@@ -215,11 +221,12 @@ public:
     /// only then it stands still. The file comes into being whole or not at all. Throws StateError if it
     /// cannot be made, or another save is under way; what it gives throws that, what an image throws that
     /// cannot be read or brought to the host's disk, or MachineStopped if the machine ended before that
-    /// moment. `watch` is called on another thread as each phase begins.
-    [[nodiscard]] std::shared_future<SaveReport>
-    start_save(const std::string& path, std::function<void(SaveProgress::Phase)> watch = {});
+    /// moment.
+    [[nodiscard]] std::shared_future<SaveReport> start_save(const std::string& path, SaveWishes wishes = {});
     /// The same, when it is done.
-    SaveReport save(const std::string& path) { return start_save(path).get(); }
+    SaveReport save(const std::string& path, SaveWishes wishes = {}) {
+        return start_save(path, std::move(wishes)).get();
+    }
     /// Does not wait for the machine.
     [[nodiscard]] std::optional<SaveProgress> saving() const;
     /// Waits until no save is under way.
@@ -256,6 +263,7 @@ public:
 private:
     struct Board;
     struct Checkpoints;
+    class TreeBuilder;
     class Saving;
 
     /// On the machine's thread, or, once it has ended, on this one.

@@ -83,10 +83,14 @@ struct Pc::Board {
     /// What is in the drives, and of which content; images are read where their digests are not known yet.
     [[nodiscard]] std::vector<MediumDescription> describe_media();
     static constexpr unsigned kSlots = kFloppyDrives + kAtaDrives;
-    /// What reads ahead the image in a slot for describe_media(), with "give up" as its argument: to be
-    /// called on any thread, and to be destroyed on this one. None: nothing is there.
+    [[nodiscard]] MediumDescription describe(const FloppyImage& floppy, bool write_protect);
+    [[nodiscard]] MediumDescription describe(const DiskImage& disc); ///< Of a CD-ROM drive.
+    /// What reads an image ahead for these, with "give up" as its argument: to be called on any thread, and
+    /// to be destroyed on this one. None: nothing is there.
     using Reading = std::function<void(const std::atomic<bool>&)>;
     [[nodiscard]] Reading read_ahead(unsigned slot);
+    template <class Image>
+    [[nodiscard]] Reading read_ahead(std::shared_ptr<Image> image);
     /// Everything of a frozen machine that is of media; may throw what describe_media() throws.
     void freeze_media(FrozenMachine& frozen);
     /// Refuses a medium that is not the one that the state was made with.
@@ -107,7 +111,9 @@ private:
     /// Calls f(slot's name, image) with what is in a slot as a shared pointer, if there is something.
     template <class F>
     void with_image(unsigned slot, F f);
-    std::map<std::string, ImageDigest> digests_; ///< By slot.
+    template <class Image>
+    [[nodiscard]] MediumDescription describe_image(const char* kind, const Image& image);
+    std::map<std::uint64_t, ImageDigest> digests_; ///< By the image's write log.
 };
 
 } // namespace btvm

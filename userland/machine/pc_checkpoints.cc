@@ -107,19 +107,23 @@ CheckpointReport Pc::Checkpoints::go_back(const std::string& name) {
 }
 
 void Pc::Checkpoints::put(const MachineSnapshot& snapshot, CheckpointReport& report) {
-    // As in Pc::restore(): devices reckon with guest time while they are loaded, and drive their lines.
     const auto put_core = [&] {
         if (!machine_.engine().set_state(snapshot.core, snapshot.time))
             throw CheckpointError("the processor does not take its own state back");
     };
+    // As in Pc::restore(): devices reckon with guest time while they are loaded, and drive their lines.
     put_core();
     report.pages = memory_.restore(snapshot.memory);
+    put_devices(snapshot);
+    put_core();
+}
+
+void Pc::Checkpoints::put_devices(const MachineSnapshot& snapshot) {
     board_.put_media(snapshot.media);
     for (std::size_t i = 0; i < snapshot.devices.size(); i++) {
         std::span<const std::uint8_t> bytes = snapshot.devices[i];
         load_state(*machine_.devices()[i], take_section(bytes), kElsewhere);
     }
-    put_core();
 }
 
 CheckpointList Pc::Checkpoints::list() const {

@@ -38,13 +38,20 @@ struct Pc::Checkpoints {
     void take_by_clock(std::size_t most);
     std::vector<CommittedImage> commit();
 
+    // Trees in files (pc_saved_tree.cc).
+    /// Puts back the checkpoints that the state has, if it has any, in a machine whose memory and media have
+    /// been. Devices and engine are left as one of them had them. Throws StateError.
+    void put_back(const SavedMachine& saved);
+
     // Live saves (pc_freeze.cc). Only gather() is called from another thread than the machine's.
+    /// What reads ahead an image, by number; none: there are no more.
+    [[nodiscard]] std::optional<Board::Reading> read_ahead(unsigned number, bool with_tree);
     /// Begins a round of TrackedMemory's; 0: nothing to gain.
     [[nodiscard]] std::uint64_t begin_round();
     void gather(const std::atomic<bool>& give_up) { memory_.gather(give_up); }
     [[nodiscard]] std::uint64_t gathered() const { return memory_.gathered(); }
     /// The machine as it is now, which stands still meanwhile. Throws StateError.
-    [[nodiscard]] FrozenMachine freeze(const PcConfig& config, SaveReport& report);
+    [[nodiscard]] FrozenMachine freeze(const PcConfig& config, bool with_tree, SaveReport& report);
     /// What only a save had: for any thread to destroy.
     struct Remains {
         TrackedMemory::Known known;
@@ -56,6 +63,10 @@ struct Pc::Checkpoints {
 private:
     [[nodiscard]] MachineSnapshot snapshot();
     void put(const MachineSnapshot& snapshot, CheckpointReport& report);
+    void put_devices(const MachineSnapshot& snapshot);
+    /// Discs that checkpoints know, each once.
+    [[nodiscard]] std::vector<std::shared_ptr<DiskImage>> known_discs();
+    [[nodiscard]] FrozenTree freeze_tree();
     /// Reckons anew how a checkpoint differs from its parent.
     void measure(CheckpointNode& node);
     void remove(std::uint64_t id);

@@ -17,7 +17,18 @@ std::uint64_t Pc::Checkpoints::begin_round() {
     return tree_.nodes().empty() ? memory_.begin_round() : 0;
 }
 
-FrozenMachine Pc::Checkpoints::freeze(const PcConfig& config, SaveReport& report) {
+std::optional<Pc::Board::Reading> Pc::Checkpoints::read_ahead(unsigned number, bool with_tree) {
+    if (number < Board::kSlots) return board_.read_ahead(number);
+    if (!with_tree) return std::nullopt;
+    number -= Board::kSlots;
+    if (number < board_.shelf.size()) return board_.read_ahead(board_.shelf[number]);
+    number -= static_cast<unsigned>(board_.shelf.size());
+    const auto discs = known_discs();
+    if (number < discs.size()) return board_.read_ahead(discs[number]);
+    return std::nullopt;
+}
+
+FrozenMachine Pc::Checkpoints::freeze(const PcConfig& config, bool with_tree, SaveReport& report) {
     if (machine_.state() == MachineState::Failed)
         throw StateError("the engine has failed: there is nothing to go on from");
     const StillTime still(machine_);
@@ -45,6 +56,7 @@ FrozenMachine Pc::Checkpoints::freeze(const PcConfig& config, SaveReport& report
         description.ide_drives[drive] = board_.disk(drive) ? 1 : board_.cdrom(drive) ? 2 : 0;
     description.serial = config.serial;
     board_.freeze_media(frozen);
+    if (with_tree && !tree_.nodes().empty()) frozen.tree = freeze_tree();
 
     const TextScreen screen = board_.vga.snapshot(
         [this](std::uint64_t at, std::span<std::uint8_t> out) { machine_.memory().read(at, out); });

@@ -71,32 +71,52 @@ void Pc::Board::with_image(unsigned slot, F f) {
         f("cdrom", drive->share_medium());
 }
 
-std::vector<MediumDescription> Pc::Board::describe_media() {
+template <class Image>
+MediumDescription Pc::Board::describe_image(const char* kind, const Image& image) {
     static constexpr std::atomic<bool> kNever{false};
+    MediumDescription medium;
+    medium.kind = kind;
+    medium.path = absolute(image.path());
+    medium.snapshot = image.keeps_writes();
+    medium.bytes = image.bytes();
+    ImageDigest& digest = digests_[image.write_log().id()];
+    digest.update(image.write_log(), image.bytes(), file_of(image), kNever);
+    medium.digest = digest.get();
+    return medium;
+}
+
+MediumDescription Pc::Board::describe(const FloppyImage& floppy, bool write_protect) {
+    MediumDescription medium = describe_image("floppy", floppy);
+    medium.write_protect = write_protect;
+    return medium;
+}
+
+MediumDescription Pc::Board::describe(const DiskImage& disc) { return describe_image("cdrom", disc); }
+
+std::vector<MediumDescription> Pc::Board::describe_media() {
     std::vector<MediumDescription> media;
     for (unsigned slot = 0; slot < kSlots; slot++)
         with_image(slot, [&](const char* kind, const auto& image) {
-            MediumDescription& medium = media.emplace_back();
-            medium.slot = slot_name(slot);
-            medium.kind = kind;
-            medium.path = absolute(image->path());
-            medium.snapshot = image->keeps_writes();
-            medium.write_protect = slot < kFloppyDrives && floppies[slot].write_protect;
-            medium.bytes = image->bytes();
-            ImageDigest& digest = digests_[medium.slot];
-            digest.update(image->write_log(), image->bytes(), file_of(*image), kNever);
-            medium.digest = digest.get();
+            media.push_back(describe_image(kind, *image));
+            media.back().slot = slot_name(slot);
+            media.back().write_protect = slot < kFloppyDrives && floppies[slot].write_protect;
         });
     return media;
 }
 
+template <class Image>
+Pc::Board::Reading Pc::Board::read_ahead(std::shared_ptr<Image> image) {
+    return [image, &digest = digests_[image->write_log().id()]](const std::atomic<bool>& give_up) {
+        digest.update(image->write_log(), image->bytes(), file_of(*image), give_up);
+    };
+}
+
+template Pc::Board::Reading Pc::Board::read_ahead(std::shared_ptr<FloppyImage> image);
+template Pc::Board::Reading Pc::Board::read_ahead(std::shared_ptr<DiskImage> image);
+
 Pc::Board::Reading Pc::Board::read_ahead(unsigned slot) {
     Reading reading;
-    with_image(slot, [&](const char*, const auto& image) {
-        reading = [image, &digest = digests_[slot_name(slot)]](const std::atomic<bool>& give_up) {
-            digest.update(image->write_log(), image->bytes(), file_of(*image), give_up);
-        };
-    });
+    with_image(slot, [&](const char*, auto image) { reading = read_ahead(std::move(image)); });
     return reading;
 }
 

@@ -15,8 +15,8 @@ constexpr unsigned kMostRounds = 6;
 
 } // namespace
 
-Pc::Saving::Saving(Pc& pc, const std::string& path, Watch watch)
-    : pc_(pc), path_(path), watch_(std::move(watch)), writer_(std::in_place, path),
+Pc::Saving::Saving(Pc& pc, const std::string& path, SaveWishes wishes)
+    : pc_(pc), path_(path), wishes_(std::move(wishes)), writer_(std::in_place, path),
       result_(promise_.get_future()) {
     // Signals are other threads' business.
     sigset_t all, before;
@@ -39,7 +39,7 @@ SaveProgress Pc::Saving::progress() const {
 void Pc::Saving::begin(SaveProgress::Phase phase, std::uint64_t pages) {
     pages_ = pages;
     phase_ = phase;
-    if (watch_) watch_(phase);
+    if (wishes_.watch) wishes_.watch(phase);
 }
 
 template <class F>
@@ -53,12 +53,14 @@ void Pc::Saving::on_machine(F function) {
 
 void Pc::Saving::read_images() {
     begin(SaveProgress::Phase::Images, 0);
-    Board::Reading reading;
-    for (unsigned slot = 0; slot <= Board::kSlots; slot++) {
+    std::optional<Board::Reading> reading;
+    unsigned number = 0;
+    do {
         // The one before goes on the machine's thread, too: it may be the last to know of its image.
-        on_machine([&] { reading = slot < Board::kSlots ? pc_.board_->read_ahead(slot) : Board::Reading(); });
-        if (reading) reading(give_up_);
-    }
+        on_machine([&] { reading = pc_.checkpoints_->read_ahead(number, wishes_.tree); });
+        if (reading && *reading) (*reading)(give_up_);
+        number++;
+    } while (reading);
 }
 
 void Pc::Saving::read_memory() {
@@ -79,10 +81,12 @@ SaveReport Pc::Saving::save() {
     read_images();
     read_memory();
     SaveReport report;
-    on_machine(
-        [&] { frozen_ = std::make_unique<FrozenMachine>(pc_.checkpoints_->freeze(pc_.config_, report)); });
+    on_machine([&] {
+        frozen_ =
+            std::make_unique<FrozenMachine>(pc_.checkpoints_->freeze(pc_.config_, wishes_.tree, report));
+    });
     report.pause = longest_;
-    begin(SaveProgress::Phase::File, frozen_->machine.memory.size());
+    begin(SaveProgress::Phase::File, frozen_->pages());
     // What the guest has been told is written must be there when the state is.
     for (const auto& flush : frozen_->flushes)
         flush();
@@ -116,15 +120,14 @@ void Pc::Saving::run() {
 
 // ---- the PC's side
 
-std::shared_future<SaveReport> Pc::start_save(const std::string& path,
-                                              std::function<void(SaveProgress::Phase)> watch) {
+std::shared_future<SaveReport> Pc::start_save(const std::string& path, SaveWishes wishes) {
     if (!thread_.joinable() && !ended_) throw std::logic_error("a machine is saved once it has started");
     const std::lock_guard lock(saving_mutex_);
     if (saving_ && !saving_->done())
         throw StateError(path + ": cannot be written now: a save to " + saving_->progress().path +
                          " is under way");
     saving_.reset();
-    saving_ = std::make_shared<Saving>(*this, path, std::move(watch));
+    saving_ = std::make_shared<Saving>(*this, path, std::move(wishes));
     return saving_->result();
 }
 

@@ -8,10 +8,8 @@ namespace btvm {
 
 class Pc::Saving {
 public:
-    using Watch = std::function<void(SaveProgress::Phase)>;
-
     /// Throws StateError if there can be no such file.
-    Saving(Pc& pc, const std::string& path, Watch watch);
+    Saving(Pc& pc, const std::string& path, SaveWishes wishes);
     /// Waits for the end. With the machine off this is where what is left of a frozen machine goes.
     ~Saving() { thread_.join(); }
     Saving(const Saving&) = delete;
@@ -38,7 +36,7 @@ private:
 
     Pc& pc_;
     std::string path_;
-    Watch watch_;
+    SaveWishes wishes_;
     std::optional<StateWriter> writer_;
     std::promise<SaveReport> promise_;
     std::shared_future<SaveReport> result_;

@@ -3,7 +3,8 @@
 
 #include "userland/machine/engine_state.hh"
 #include "userland/machine/memory_state.hh"
-#include "userland/machine/pc_board.hh"
+#include "userland/machine/pc_checkpoints.hh"
+#include "userland/machine/saved_tree.hh"
 
 namespace btvm {
 
@@ -63,6 +64,7 @@ void Pc::restore(const SavedMachine& saved) try {
     for (const MemoryRegion& region : machine.memory().regions())
         if (!region.read_only) machine.engine().memory_written(region.first, region.size);
     board_->restore_changes(saved);
+    checkpoints_->put_back(saved);
     for (Device* const device : machine.devices())
         load_state(*device, reader.fields(reader.get(device->name(), Type::Fields)), kElsewhere);
     load_core();

@@ -45,6 +45,12 @@ public:
     /// written.
     std::uint64_t restore(const PageMap& wanted);
 
+    /// A page with these bytes, for a map that restore() may be given.
+    [[nodiscard]] Ref<PageStore::Page> store_page(std::span<const std::uint8_t, kStoredPage> bytes) {
+        const Lock lock(mutex_);
+        return known_.store->add(bytes);
+    }
+
     /// For tests of the log: a page that holds something else than capture() says. All of memory is read.
     [[nodiscard]] std::optional<std::uint64_t> unnoticed() const;
 

@@ -20,7 +20,7 @@ constexpr const char* kClearLine = "\r\033[K";
 
 struct Arguments {
     std::string path;
-    bool as_json{};
+    bool tree{}, as_json{};
 };
 
 /// A line such as "reading memory: 34%"; empty if nothing is saved.
@@ -67,7 +67,9 @@ void save(const std::function<ControlClient()>& client, const Arguments& argumen
     // btvm-run has another working directory.
     const std::string path = std::filesystem::absolute(arguments.path).lexically_normal();
     ControlClient connection = client();
-    auto reply = std::async(std::launch::async, [&] { return connection.request("save", {{"path", path}}); });
+    auto reply = std::async(std::launch::async, [&] {
+        return connection.request("save", {{"path", path}, {"tree", arguments.tree}});
+    });
     if (!arguments.as_json && ::isatty(STDERR_FILENO)) watch(reply, client);
     print_saved(reply.get(), arguments);
 }
@@ -80,6 +82,7 @@ void add_save_command(CLI::App& app, const std::function<ControlClient()>& clien
     sub->callback(
         [&action, client, arguments] { action = [client, arguments] { save(client, *arguments); }; });
     sub->add_option("path", arguments->path, "The file; one that is there is replaced")->required();
+    sub->add_flag("-t,--tree", arguments->tree, "With all checkpoints, to rewind to after it is restored");
     sub->add_flag("-j,--json", arguments->as_json, "Print JSON");
 }
 

@@ -1,8 +1,10 @@
 // btvm-state info and check.
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
 #include <iostream>
 
+#include "userland/machine/saved_tree.hh"
 #include "userland/state/page_runs.hh"
 #include "userland/tools/state_files.hh"
 #include "userland/tools/state_tool.hh"
@@ -46,6 +48,40 @@ void print_machine(const MachineDescription& machine) {
                                                : ", written by the guest")
                   << "\n           content " << to_hex(medium.digest) << "\n";
     if (!machine.parent.empty()) std::cout << "made from  " << to_hex(machine.parent) << "\n";
+}
+
+/// A line a checkpoint, as btvm-ctl tree has them.
+void print_tree(const StateReader& reader) try {
+    const std::optional<SavedTree> saved = load_tree(reader);
+    if (!saved) return;
+    std::cout << "\ncheckpoints (* where the machine was last), and the pages that differ:\n";
+    for (const CheckpointTree::Line& line : saved->tree.lines()) {
+        const auto at = std::find(saved->ids.begin(), saved->ids.end(), line.node->id) - saved->ids.begin();
+        std::cout << (line.node->id == saved->present ? "* " : "  ") << line.graph << plain(line.node->name)
+                  << "  " << seconds(line.node->guest_time) << " s  "
+                  << saved->checkpoints[static_cast<std::size_t>(at)].memory.places.size() << " pages\n";
+    }
+} catch (const StateError& error) {
+    std::cout << "\ncheckpoints: " << plain(error.what()) << "\n";
+}
+
+ordered_json tree_json(const StateReader& reader) {
+    ordered_json out = ordered_json::array();
+    const std::optional<SavedTree> saved = load_tree(reader);
+    if (!saved) return out;
+    for (const SavedCheckpoint& each : saved->checkpoints) {
+        const CheckpointNode& node = each.node;
+        const auto parent = saved->tree.nodes().find(node.parent);
+        out.push_back({{"id", node.id},
+                       {"name", node.name},
+                       {"parent", node.parent ? ordered_json(parent->second.name) : ordered_json()},
+                       {"present", node.id == saved->present},
+                       {"guest_seconds", seconds(node.guest_time)},
+                       {"taken_at", node.taken_at},
+                       {"pages", each.memory.places.size()},
+                       {"screen", node.screen}});
+    }
+    return out;
 }
 
 /// What pages are there, for the table of sections.
@@ -94,6 +130,11 @@ ordered_json info_json(const StateReader& reader) {
     if (const StateEntry* const machine = reader.find(kMachineSection);
         machine && machine->type == Type::Fields)
         out["machine"] = to_json_value(reader.fields(*machine))["fields"];
+    try {
+        out["checkpoints"] = tree_json(reader);
+    } catch (const StateError& error) {
+        out["checkpoints"] = error.what();
+    }
     out["sections"] = std::move(sections);
     return out;
 }
@@ -118,6 +159,7 @@ void state_info(const std::string& path, bool as_json) {
                     static_cast<unsigned long long>(entry.stored), static_cast<unsigned long long>(entry.raw),
                     note(reader, entry).c_str());
     std::fflush(stdout);
+    print_tree(reader);
     if (const StateEntry* const screen = reader.find("screen"); screen && screen->type == Type::Text) {
         std::cout << "\n";
         std::string text = reader.text(*screen);
@@ -157,6 +199,11 @@ StateExit state_check(const std::string& path) {
         } catch (const StateError& error) {
             complain(error.what());
         }
+    }
+    try {
+        (void)load_tree(*reader);
+    } catch (const StateError& error) {
+        complain(error.what());
     }
     if (!reader->find(kMachineSection)) complain("does not say what machine it is of");
     if (good)

@@ -7,6 +7,7 @@
 
 #include "userland/machine/engine_state.hh"
 #include "userland/machine/machine_description.hh"
+#include "userland/machine/saved_tree.hh"
 #include "userland/state/checksum.hh"
 #include "userland/state/little_endian.hh"
 #include "userland/state/sparse_pages.hh"
@@ -71,6 +72,29 @@ std::vector<Part> make_good_parts() {
     parts.push_back({"memory/conventional RAM", 2, 1, std::move(memory).finish(), 0});
     parts.back().raw = parts.back().payload.size();
     parts.push_back({"screen", 3, 0, {'h', 'i'}, 2});
+    // Two checkpoints, which differ in a page and in a floppy's sector.
+    SavedTree tree;
+    tree.ids = {1, 2};
+    tree.present = tree.last_id = 2;
+    tree.floppies.push_back({{"", "floppy", "/y.img", true, false, 1474560, {}}, {{7}, {1}}});
+    parts.push_back(fields_part(save_state(kTreeSection, tree)));
+    for (const std::uint64_t id : tree.ids) {
+        SavedCheckpoint checkpoint;
+        checkpoint.node.id = id;
+        checkpoint.node.parent = id - 1;
+        checkpoint.node.name = std::to_string(id);
+        checkpoint.memory = {{3, 4}, {static_cast<std::uint32_t>(id), 0}};
+        checkpoint.floppy_changes.push_back({0, {{7, 8}, {1, 0}}});
+        checkpoint.parts = {save_engine(engine).back()};
+        parts.push_back(fields_part(save_checkpoint(checkpoint)));
+    }
+    for (const auto& [name, unit] :
+         {std::pair<std::string, std::uint32_t>{kTreePages, 4096}, {tree_blocks_section("floppy0"), 512}}) {
+        PageEncoder pool({0, 2 * unit, unit, PageBase::Zero});
+        pool.add(0, Bytes(2 * unit, 0x44));
+        parts.push_back({name, 2, 0, std::move(pool).finish(), 0});
+        parts.back().raw = parts.back().payload.size();
+    }
     return parts;
 }
 
@@ -169,6 +193,10 @@ void use(const StateReader& reader) {
         // What is taken must be what a state is made of again.
         const EngineState engine = load_engine(sections);
         if (load_engine(save_engine(engine)).time != engine.time) std::abort();
+    } catch (const StateError&) {
+    }
+    try {
+        if (const auto tree = load_tree(reader)) (void)tree->tree.lines();
     } catch (const StateError&) {
     }
     try {

@@ -122,10 +122,12 @@ TEST_F(LiveSave, AtAnyMomentTheFileHoldsOne) {
         pc.start();
         std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
         // The guest works while its pages are read, and on while the file is written.
-        (void)
-            pc.start_save(file(), [&](Phase) {
-                  std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));
-              }).get();
+        (void)pc
+            .start_save(
+                file(),
+                {.watch =
+                     [&](Phase) { std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000)); }})
+            .get();
         const std::uint32_t done = done_in_file();
         midway += done > 0 && done < kSectors;
         expect_it_goes_on();
@@ -137,7 +139,7 @@ TEST_F(LiveSave, WhatTheGuestDoesOnceItIsFrozenIsNotInTheFile) {
     Pc pc(worker());
     pc.start();
     Hold hold(Phase::File);
-    auto result = pc.start_save(file(), hold.watch());
+    auto result = pc.start_save(file(), {.watch = hold.watch()});
     hold.wait();
     ASSERT_TRUE(halts(pc)) << "it is held up by the save";
     EXPECT_EQ(result.wait_for(0s), std::future_status::timeout);
@@ -159,7 +161,7 @@ TEST_F(LiveSave, WhatTheGuestWritesWhileItIsReadIsInTheFile) {
         Pc pc(worker());
         pc.start();
         Hold hold(phase);
-        auto result = pc.start_save(file(), hold.watch());
+        auto result = pc.start_save(file(), {.watch = hold.watch()});
         hold.wait();
         ASSERT_TRUE(halts(pc));
         hold.let_on();
@@ -173,7 +175,7 @@ TEST_F(LiveSave, OneAtATime) {
     Pc pc(worker());
     pc.start();
     Hold hold(Phase::File);
-    auto result = pc.start_save(file(), hold.watch());
+    auto result = pc.start_save(file(), {.watch = hold.watch()});
     hold.wait();
     try {
         (void)pc.save(file() + ".second");
@@ -194,7 +196,7 @@ TEST_F(LiveSave, CheckpointsAndRewindsMeanwhile) {
         Pc pc(worker());
         pc.start();
         Hold hold(phase);
-        auto result = pc.start_save(file(), hold.watch());
+        auto result = pc.start_save(file(), {.watch = hold.watch()});
         hold.wait();
         (void)pc.checkpoint("first", true);
         std::this_thread::sleep_for(5ms);
@@ -222,7 +224,7 @@ TEST_F(LiveSave, AResetMeanwhile) {
         pc.start();
         std::this_thread::sleep_for(5ms);
         Hold hold(phase);
-        auto result = pc.start_save(file(), hold.watch());
+        auto result = pc.start_save(file(), {.watch = hold.watch()});
         hold.wait();
         pc.reset();
         hold.let_on();
@@ -244,7 +246,7 @@ TEST_F(LiveSave, TheEndOfTheMachine) {
         Pc pc(worker());
         pc.start();
         Hold hold(Phase::Memory);
-        auto result = pc.start_save(file(), hold.watch());
+        auto result = pc.start_save(file(), {.watch = hold.watch()});
         hold.wait();
         std::thread ends([&] { pc.stop(); });
         while (pc.state() != MachineState::PoweredOff)
@@ -260,7 +262,7 @@ TEST_F(LiveSave, TheEndOfTheMachine) {
         pc.start();
         std::this_thread::sleep_for(5ms);
         Hold hold(Phase::File);
-        auto result = pc.start_save(file(), hold.watch());
+        auto result = pc.start_save(file(), {.watch = hold.watch()});
         hold.wait();
         std::thread ends([&] { pc.stop(); });
         while (pc.state() != MachineState::PoweredOff)
@@ -281,7 +283,7 @@ TEST_F(LiveSave, AFullDiskLeavesTheOldStateWhole) {
     rlimit before{};
     ::getrlimit(RLIMIT_FSIZE, &before);
     Hold hold(Phase::File);
-    auto result = pc.start_save(file(), hold.watch());
+    auto result = pc.start_save(file(), {.watch = hold.watch()});
     hold.wait();
     const rlimit small{1000, before.rlim_max};
     ::setrlimit(RLIMIT_FSIZE, &small);
@@ -308,7 +310,7 @@ TEST_F(LiveSave, AnImageThatTheGuestWritesIsToldByWhatItHeldThen) {
     Pc pc(worker(false));
     pc.start();
     Hold hold(Phase::Memory); // the image has been read, and is written after that
-    auto result = pc.start_save(file(), hold.watch());
+    auto result = pc.start_save(file(), {.watch = hold.watch()});
     hold.wait();
     ASSERT_TRUE(halts(pc));
     hold.let_on();
