@@ -18,14 +18,27 @@ using test::TemporaryDisk;
 using Bytes = std::vector<std::uint8_t>;
 using Change = std::function<void(StateSection&)>;
 
+/// Adds 1 to the first word of one page after the other from 64 KiB to 576 KiB, with a pause after each, for
+/// ever: so that checkpoints differ from each other in pages in which others do not.
+const std::vector<std::uint8_t> kWalker{
+    0xfa,                         // cli
+    0xb8, 0x00, 0x10,             // first: mov ax,1000h
+    0x8e, 0xc0,                   // next: mov es,ax
+    0x26, 0xff, 0x06, 0x00, 0x00, // inc word [es:0]
+    0xb9, 0x00, 0x08, 0xe2, 0xfe, // mov cx,800h; loop $
+    0x05, 0x00, 0x01,             // add ax,100h
+    0x3d, 0x00, 0x90, 0x72, 0xec, // cmp ax,9000h; jb next
+    0xeb, 0xe7                    // jmp first
+};
+
 class SavedTrees : public testing::Test {
 protected:
-    PcConfig worker() {
+    PcConfig worker(const std::vector<std::uint8_t>& code = kWorker) {
         PcConfig config;
         config.name = "worker";
         config.engine_choice = EngineChoice::Interpreter;
         config.ram_mib = 2;
-        config.firmware.system_bios = tiny_bios(kWorker);
+        config.firmware.system_bios = tiny_bios(code);
         config.drives[0] = {DriveConfig::Kind::Disk, disk.path(), false, std::nullopt};
         return config;
     }
@@ -85,8 +98,8 @@ protected:
     }
     /// A machine with a tree: a - b - d, a - c, and e, a root of its own since its parent is gone. It stands
     /// still after c, a little later.
-    std::unique_ptr<Pc> grown() {
-        auto pc = std::make_unique<Pc>(worker());
+    std::unique_ptr<Pc> grown(const std::vector<std::uint8_t>& code = kWorker) {
+        auto pc = std::make_unique<Pc>(worker(code));
         pc->start();
         const auto take = [&](const char* name) {
             std::this_thread::sleep_for(6ms);
@@ -198,6 +211,24 @@ TEST_F(SavedTrees, AllComesBackInAFreshMachine) {
             std::memcpy(&sum, &end[disk.content().size() + 0x600], 4); // media come first
             EXPECT_EQ(sum, wanted) << name;
         }
+    }
+}
+
+TEST_F(SavedTrees, EachIsToldByWhatDiffersFromItsParent) {
+    std::map<std::string, Bytes> contents;
+    {
+        const auto pc = grown(kWalker);
+        (void)pc->save(file(), {.tree = true, .watch = {}});
+        for (const char* const name : {"a", "b", "c", "d", "e"}) {
+            (void)pc->rewind(name);
+            contents[name] = content(*pc);
+        }
+    }
+    const auto pc = restored();
+    pc->start();
+    for (const auto& [name, bytes] : contents) {
+        (void)pc->rewind(name);
+        EXPECT_EQ(content(*pc), bytes) << name;
     }
 }
 

@@ -1,6 +1,7 @@
 // The server and the client against a target that is no machine.
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <gtest/gtest.h>
 #include <mutex>
 #include <sys/socket.h>
@@ -26,6 +27,18 @@ public:
         if (command == "break") throw std::runtime_error("broken");
         throw RequestError("bad-request", "unknown");
     }
+    Later begin(const std::string& command, const json& request) override {
+        if (command != "later") return {};
+        if (request.contains("refuse")) throw RequestError("failed", "not now");
+        return [this, what = request.value("what", "")]() -> std::optional<ordered_json> {
+            asked_++;
+            if (!come_) return std::nullopt;
+            if (what == "break") throw RequestError("stopped", "broken later");
+            return ordered_json{{"what", what}};
+        };
+    }
+    std::atomic<unsigned> asked_{};
+    std::atomic<bool> come_{};
     std::string screen_text() override {
         const std::lock_guard lock(mutex_);
         return screen_;
@@ -151,6 +164,33 @@ TEST_F(ControlServerTest, WaitForTimesOutAndHoldsUpNobodyElse) {
     EXPECT_EQ(ControlClient(path()).request("echo", {{"say", 1}})["said"], 1);
     EXPECT_LT(std::chrono::steady_clock::now() - start, 200ms);
     waiter.join();
+}
+
+TEST_F(ControlServerTest, WhatTakesItsTimeHoldsUpNobodyElse) {
+    const auto ask = [this](const std::string& what) {
+        ControlClient client(path());
+        try {
+            const std::string reply = client.request("later", {{"what", what}}).dump();
+            // The next request of the same connection comes after it.
+            return reply + client.request("echo", {{"say", "after"}}).dump();
+        } catch (const RefusedError& error) {
+            return error.code() + ": " + error.what();
+        }
+    };
+    auto one = std::async(std::launch::async, ask, "one"), two = std::async(std::launch::async, ask, "break");
+    const std::string gone = "{\"command\":\"later\"}\n";
+    EXPECT_EQ(raw(gone, 0), "") << "a client that goes at once";
+    while (target_.asked_ < 20)
+        std::this_thread::sleep_for(1ms);
+    EXPECT_EQ(ControlClient(path()).request("echo", {{"say", 1}})["said"], 1);
+    EXPECT_EQ(one.wait_for(0s), std::future_status::timeout);
+    EXPECT_THROW(ControlClient(path()).request("later", {{"refuse", true}}), RefusedError);
+    target_.come_ = true;
+    EXPECT_EQ(one.get(), R"({"id":1,"ok":true,"what":"one"}{"id":2,"ok":true,"said":"after"})");
+    EXPECT_EQ(two.get(), "stopped: broken later");
+    const unsigned asked = target_.asked_;
+    std::this_thread::sleep_for(60ms);
+    EXPECT_EQ(target_.asked_, asked) << "nobody waits any more";
 }
 
 TEST_F(ControlServerTest, WaitForEndsWithTheGuest) {
