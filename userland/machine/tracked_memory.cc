@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <iterator>
+#include <numeric>
 #include <utility>
 
 namespace btvm {
@@ -84,18 +85,25 @@ void TrackedMemory::note(std::uint64_t frame, Bytes bytes) {
 std::uint64_t TrackedMemory::begin_round() {
     const Lock lock(mutex_);
     if (begun_) return 0;
-    std::vector<std::uint64_t> left; // of the round before, if it was given up
-    if (std::exchange(gathering_, false))
-        left.assign(round_.begin() + static_cast<std::ptrdiff_t>(gathered_.load()), round_.end());
-    else
-        for_each_page([&left](std::uint64_t frame) { left.push_back(frame); });
+    const bool all = !std::exchange(gathering_, false) || round_is_all_;
     std::vector<std::uint64_t> written;
-    for_each_dirty([&written](std::uint64_t frame, Bytes) { written.push_back(frame); });
-    round_.clear();
-    std::set_union(left.begin(), left.end(), written.begin(), written.end(), std::back_inserter(round_));
+    for_each_dirty([&](std::uint64_t frame, Bytes) {
+        if (!all) written.push_back(frame);
+    });
+    if (all) {
+        round_is_all_ = true; // who reads it names its pages: the guest need not wait for that
+        round_.clear();
+    } else {
+        const std::vector<std::uint64_t> before = std::exchange(round_, {});
+        const auto left =
+            before.begin() + static_cast<std::ptrdiff_t>(gathered_.load()); // if it was given up
+        std::set_union(left, before.end(), written.begin(), written.end(), std::back_inserter(round_));
+    }
     gathered_ = 0;
     gathering_ = true;
-    return round_.size();
+    if (!all) return round_.size();
+    return std::accumulate(regions_.begin(), regions_.end(), std::uint64_t{0},
+                           [](std::uint64_t sum, const Region& region) { return sum + region.pages; });
 }
 
 void TrackedMemory::gather(const std::atomic<bool>& give_up) {
@@ -104,11 +112,14 @@ void TrackedMemory::gather(const std::atomic<bool>& give_up) {
 }
 
 void TrackedMemory::read_round(const std::atomic<bool>& give_up) {
+    if (std::exchange(round_is_all_, false))
+        for_each_page([this](std::uint64_t frame) { round_.push_back(frame); });
     std::array<std::uint8_t, kStoredPage> copy;
     for (; gathered_ < round_.size() && !give_up; ++gathered_) {
         const std::uint64_t frame = round_[gathered_];
-        // The guest may be writing it. Then the copy is of no moment, but the page is in the engine's log,
+        // The guest may be writing it. Then what we see is of no moment, but the page is in the engine's log,
         // and what counts is read when the guest stands still.
+        if (is_known(frame, bytes_of(frame))) continue;
         std::memcpy(copy.data(), bytes_of(frame).data(), kStoredPage);
         note(frame, copy);
     }
@@ -116,7 +127,7 @@ void TrackedMemory::read_round(const std::atomic<bool>& give_up) {
 
 TrackedMemory::Known TrackedMemory::forget() {
     const Lock lock(mutex_);
-    begun_ = gathering_ = false;
+    begun_ = gathering_ = round_is_all_ = false;
     Known last;
     std::swap(last, known_);
     known_.pages = PageMap(kFrames);

@@ -88,6 +88,7 @@ private:
     /// What is known holds, but for the pages in the engine's log...
     bool begun_{};
     bool gathering_{};                      ///< ... and those of the round.
+    bool round_is_all_{};                   ///< All pages, and not yet in `round_`.
     std::vector<std::uint64_t> round_;      ///< Page frames.
     std::atomic<std::uint64_t> gathered_{}; ///< So many of them have been read.
     mutable std::mutex mutex_;              ///< Who holds it looks at pages.
