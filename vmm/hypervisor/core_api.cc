@@ -61,6 +61,15 @@ void forget_mappings(World& world) {
     world.native.plan_valid = false;
 }
 
+/// The processor is another one, or was taken back to an earlier state of this guest. What was written to
+/// memory since has been told page by page (btvm_core_memory_written()), so all else of what is mapped may
+/// hold: it is as if the guest had loaded its address space and flushed its TLB.
+void load_mappings(World& world) {
+    world.shadow.flush(world.host.shadow, world.host.memory, world.cpu);
+    world.plans.flush();
+    world.native.plan_valid = false;
+}
+
 } // namespace
 
 btvm_u64 btvm_core_world_size(void) { return (sizeof(World) + kPageMask) & ~kPageMask; }
@@ -214,7 +223,7 @@ int btvm_core_set_state(btvm_world* w, const btvm_state* in) {
     world.error = {};
     world.native = {};
     world.next_timer_ns = 0; // looked for at the next turn
-    forget_mappings(world);
+    load_mappings(world);
     return 0;
 }
 

@@ -199,6 +199,29 @@ TEST(ShadowMmu, AddressSpacesComeBackWarm) {
     EXPECT_EQ(back.hidden, 0u);
 }
 
+TEST(ShadowMmu, ARewindDropsOnlyWhatItRewrites) {
+    Mapped m;
+    m.poke(M::kDirectory, 2, entry(31, kP | kW | kU));
+    m.poke(M::kTable, 0, entry(100, kP | kW | kU));
+    m.poke(M::kTable, 1, entry(101, kP | kW | kU));
+    m.poke(31, 0, entry(200, kP | kW | kU));
+    for (const u32 at : {0x400000u, 0x401000u, 0x800000u})
+        (void)m.access(at, kUser, true);
+    // Memory was taken back: one table has another entry, and a page that is no table other content.
+    m.poke(M::kTable, 1, entry(102, kP | kW | kU));
+    m.mmu.table_written(m.memory, M::kTable);
+    m.mmu.table_written(m.memory, 100);
+    m.flush();
+    EXPECT_EQ(m.access(0x400000, kUser, true).hidden, 0u);
+    EXPECT_EQ(m.access(0x800000, kUser, true).hidden, 0u);
+    EXPECT_EQ(m.access(0x401000, kUser, true).frame, 102u);
+    // To a processor that translates otherwise: nothing is kept.
+    m.cpu.cr0 &= ~cr0::kPg;
+    m.flush();
+    EXPECT_FALSE(m.see(0x400000).present);
+    EXPECT_EQ(m.access(0x400000, kUser, true).frame, 0x400u);
+}
+
 TEST(ShadowMmu, AFullPoolIsUsedAgain) {
     M m(8);
     for (u32 i = 0; i < 64; i++) {

@@ -31,7 +31,7 @@ private:
     ShadowSide side() { return pick(2) ? ShadowSide::User : ShadowSide::Kernel; }
 
     void step() {
-        switch (pick(11)) {
+        switch (pick(12)) {
         case 0: // a table entry, through whatever maps that table
         case 1:
         case 2: {
@@ -73,11 +73,59 @@ private:
             if (m_.state(to) & page_state::kCode) m_.mmu.write_protect(m_.view, m_.memory, to);
             break;
         }
+        case 8:
+            if (!then_.memory.empty() && pick(4))
+                go_back();
+            else
+                remember();
+            break;
         default: {
             const u32 at = linear();
             const bool write = pick(2);
             if (!(write && touches_code(at))) (void)m_.access(at, side(), write);
         }
+        }
+    }
+
+    /// A checkpoint: what memory holds, and writes are noticed from here on.
+    void remember() {
+        then_.memory.clear();
+        for (u32 to = M::kDirectory; to < M::kDirectory + kFewFrames; to++)
+            for (u32 entry = 0; entry < 1024; entry++)
+                then_.memory.push_back(m_.peek(to, entry));
+        then_.cr0 = m_.cpu.cr0;
+        then_.cr3 = m_.cpu.cr3;
+        take_dirty();
+    }
+
+    /// A rewind, as userland makes it: the processor, what was written, and the processor once more.
+    void go_back() {
+        const auto put_processor = [this] {
+            m_.cpu.cr0 = then_.cr0;
+            m_.cpu.cr3 = then_.cr3;
+            m_.flush();
+        };
+        put_processor();
+        check();
+        for (u32 n = 0; n < kFewFrames; n++) {
+            bool told = false;
+            for (u32 entry = 0; entry < 1024; entry++) {
+                const u32 value = then_.memory[n * 1024 + entry];
+                if (m_.peek(M::kDirectory + n, entry) == value) continue;
+                m_.poke(M::kDirectory + n, entry, value);
+                told = true;
+            }
+            if (told) m_.mmu.table_written(m_.memory, M::kDirectory + n);
+        }
+        put_processor();
+        take_dirty();
+        check();
+    }
+
+    void take_dirty() {
+        for (u32 to = M::kDirectory; to < M::kDirectory + kFewFrames; to++) {
+            m_.state(to) &= static_cast<u8>(~page_state::kDirty);
+            m_.mmu.write_protect(m_.view, m_.memory, to);
         }
     }
 
@@ -118,6 +166,10 @@ private:
         }
     }
 
+    struct {
+        std::vector<u32> memory;
+        u64 cr0{}, cr3{};
+    } then_;
     std::mt19937 random_;
     M m_;
 };
