@@ -132,7 +132,7 @@ TEST_F(LiveSave, AtAnyMomentTheFileHoldsOne) {
         midway += done > 0 && done < kSectors;
         expect_it_goes_on();
     }
-    EXPECT_GT(midway, 3u);
+    EXPECT_GT(midway, 0u) << "no file is of a guest at work";
 }
 
 TEST_F(LiveSave, WhatTheGuestDoesOnceItIsFrozenIsNotInTheFile) {
