@@ -1,5 +1,6 @@
 // The commonest traps, answered without a Tracer: a few short instructions in execute-only copies that touch
-// no more than the flags and the top of the stack (QuickStop in vmm/provider/copy_view.hh).
+// no more than the flags, the top of the stack and the target of a branch (QuickStop in
+// vmm/provider/copy_view.hh).
 #pragma once
 
 #include "vmm/world.hh"

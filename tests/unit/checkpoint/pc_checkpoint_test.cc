@@ -19,15 +19,7 @@ using Bytes = std::vector<std::uint8_t>;
 
 class PcCheckpoint : public testing::Test {
 protected:
-    PcConfig worker(bool snapshot) {
-        PcConfig config;
-        config.name = "worker";
-        config.engine_choice = EngineChoice::Interpreter;
-        config.ram_mib = 2;
-        config.firmware.system_bios = tiny_bios(kWorker);
-        config.drives[0] = {DriveConfig::Kind::Disk, disk.path(), snapshot, std::nullopt};
-        return config;
-    }
+    PcConfig worker(bool snapshot) { return worker_config(kWorker, disk.path(), snapshot); }
     static bool halts(const Pc& pc) {
         const auto end = std::chrono::steady_clock::now() + 60s;
         while (pc.state() != MachineState::Halted && std::chrono::steady_clock::now() < end)

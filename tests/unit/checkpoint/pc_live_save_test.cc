@@ -23,15 +23,7 @@ using Phase = SaveProgress::Phase;
 
 class LiveSave : public testing::Test {
 protected:
-    PcConfig worker(bool snapshot = true) {
-        PcConfig config;
-        config.name = "worker";
-        config.engine_choice = EngineChoice::Interpreter;
-        config.ram_mib = 2;
-        config.firmware.system_bios = tiny_bios(kWorker);
-        config.drives[0] = {DriveConfig::Kind::Disk, disk.path(), snapshot, std::nullopt};
-        return config;
-    }
+    PcConfig worker(bool snapshot = true) { return worker_config(kWorker, disk.path(), snapshot); }
     [[nodiscard]] std::string file() const { return disk.path() + ".state"; }
     static bool halts(const Pc& pc) {
         const auto end = std::chrono::steady_clock::now() + 60s;

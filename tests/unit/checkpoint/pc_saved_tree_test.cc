@@ -34,13 +34,7 @@ const std::vector<std::uint8_t> kWalker{
 class SavedTrees : public testing::Test {
 protected:
     PcConfig worker(const std::vector<std::uint8_t>& code = kWorker) {
-        PcConfig config;
-        config.name = "worker";
-        config.engine_choice = EngineChoice::Interpreter;
-        config.ram_mib = 2;
-        config.firmware.system_bios = tiny_bios(code);
-        config.drives[0] = {DriveConfig::Kind::Disk, disk.path(), false, std::nullopt};
-        return config;
+        return worker_config(code, disk.path(), false);
     }
     [[nodiscard]] std::string file(const std::string& name = "state") const {
         return disk.path() + "." + name;

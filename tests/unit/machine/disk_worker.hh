@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tests/unit/machine/tiny_bios.hh"
+#include "userland/machine/pc.hh"
 
 namespace btvm {
 
@@ -25,5 +26,16 @@ inline const std::vector<std::uint8_t> kWorker{
     0x75, 0xfb, 0xc3, 0x50, 0xff, 0x06, 0x06, 0x06, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf,
 };
 inline constexpr unsigned kSectors = 200;
+
+/// A machine whose firmware is `code`, with 2 MiB of memory and one disk.
+inline PcConfig worker_config(const std::vector<std::uint8_t>& code, const std::string& disk, bool snapshot) {
+    PcConfig config;
+    config.name = "worker";
+    config.engine_choice = EngineChoice::Interpreter;
+    config.ram_mib = 2;
+    config.firmware.system_bios = tiny_bios(code);
+    config.drives[0] = {DriveConfig::Kind::Disk, disk, snapshot, std::nullopt};
+    return config;
+}
 
 } // namespace btvm

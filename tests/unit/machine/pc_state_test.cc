@@ -28,15 +28,7 @@ bool reaches(const Pc& pc, MachineState state, std::chrono::seconds limit) {
 
 class PcState : public testing::Test {
 protected:
-    PcConfig worker() {
-        PcConfig config;
-        config.name = "worker";
-        config.engine_choice = EngineChoice::Interpreter;
-        config.ram_mib = 2;
-        config.firmware.system_bios = tiny_bios(kWorker);
-        config.drives[0] = {DriveConfig::Kind::Disk, disk.path(), true, std::nullopt};
-        return config;
-    }
+    PcConfig worker() { return worker_config(kWorker, disk.path(), true); }
     [[nodiscard]] std::string file(const std::string& name = "state") const {
         return disk.path() + "." + name;
     }
