@@ -331,6 +331,19 @@ TEST(QuickTrap, NothingThatIsDueWaits) {
     EXPECT_EQ(returns_with([](World&) {}, 0), 0u);
 }
 
+TEST(QuickTrap, WhatFollowsStiComesBeforeAnyInterrupt) {
+    const auto taken = [](std::initializer_list<u8> code) {
+        SimulatedWorld w(4, kExecuteOnly);
+        w.start(std::vector<u8>(code));
+        EXPECT_EQ(w.run(), HostRequest::Halt);
+        return w.quick_traps();
+    };
+    // mov ecx,100; again: sti; nop; cli; dec ecx; jnz again; hlt: the NOP runs natively
+    EXPECT_GT(taken({0xb9, 100, 0, 0, 0, 0xfb, 0x90, 0xfa, 0x49, 0x75, 0xfa, 0xf4}), 190u);
+    // The same without the NOP: CLI traps, and the Tracer must know of the shadow.
+    EXPECT_EQ(taken({0xb9, 100, 0, 0, 0, 0xfb, 0xfa, 0x49, 0x75, 0xfb, 0xf4}), 0u);
+}
+
 TEST(QuickTrap, AReturnAddressThatWasChangedIsFollowed) {
     // call f; hlt.  f (10010): mov dword [esp],10020; ret.  10020: mov eax,7; hlt
     std::vector<u8> code(0x30, 0xf4);
