@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 #include <linux/linkage.h>
 #include <asm/nospec-branch.h>
+#include <asm/unwind_hints.h>
 
 /*
  * void btvm_redeliver(unsigned int vector): raises a vector in the host world as if the interrupt had just come in.
@@ -23,8 +24,10 @@ SYM_CODE_START_LOCAL(btvm_int_table)
 	.set vector, 0
 	.rept 256
 	.balign 8
+	UNWIND_HINT_FUNC
 	endbr64
 	.byte	0xcd, vector
+	ANNOTATE_UNRET_SAFE
 	ret
 	int3
 	.set vector, vector + 1

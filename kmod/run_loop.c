@@ -124,7 +124,7 @@ static bool woken(struct btvm_vcpu *vcpu)
 static u64 world_cr4(const struct btvm_switch_context *context, bool execute_only)
 {
 	/* Execute-only copies are made so by a protection key. */
-	const u64 off = X86_CR4_PCE | X86_CR4_OSXSAVE | (execute_only ? 0 : X86_CR4_PKE) | BTVM_CR4_GUEST;
+	const u64 off = X86_CR4_PCE | X86_CR4_OSXSAVE | X86_CR4_CET | (execute_only ? 0 : X86_CR4_PKE) | BTVM_CR4_GUEST;
 	const u64 on = X86_CR4_TSD | X86_CR4_DE | (boot_cpu_has(X86_FEATURE_UMIP) ? X86_CR4_UMIP : 0);
 
 	return (__read_cr4() & ~off) | on | context->guest_cr4;

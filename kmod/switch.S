@@ -8,13 +8,21 @@
  * stack while the host's TSS and CR3 are loaded, ours once both are ours (SDM Vol. 3A 6.7, 6.14.5).
  */
 #include <linux/linkage.h>
+#include <linux/objtool.h>
+#include <linux/version.h>
 #include <asm/nospec-branch.h>
+#include <asm/unwind_hints.h>
 #include "../monitor/switch_context.h"
 #include "asm-offsets.h"
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define UNWIND_HINT_END_OF_STACK UNWIND_HINT_EMPTY
+#endif
 
 	.section .text.btvm_switch, "ax"
 	.balign 4096
 SYM_CODE_START(btvm_switch_start)
+	ANNOTATE_NOENDBR
 	int3
 SYM_CODE_END(btvm_switch_start)
 
@@ -26,6 +34,7 @@ SYM_CODE_END(btvm_switch_start)
  */
 	.balign 16
 SYM_CODE_START(btvm_world_switch)
+	UNWIND_HINT_END_OF_STACK
 	push	%rbp
 	push	%rbx
 	push	%r12
@@ -76,6 +85,7 @@ SYM_CODE_START(btvm_world_switch)
 
 	/* Nothing of the host is changed so far. From here the guest world's IDT rules. */
 SYM_INNER_LABEL(btvm_enter_window, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
 	lidt	CTX_world_idtr(%rdi)
 	xor	%eax, %eax
 	mov	%rax, %dr7
@@ -166,6 +176,7 @@ SYM_INNER_LABEL(btvm_enter_window, SYM_L_GLOBAL)
 	LOAD_DATA %gs, CTX_gs, 3
 
 SYM_INNER_LABEL(btvm_enter_window_end, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
 	/* RSP is at context->frame, RDI the context: load the guest's registers and go, unless an NMI came in. */
 btvm_resume_check:
 	cmpq	$0, CTX_pending(%rdi)
@@ -265,6 +276,7 @@ btvm_trap:
 	mov	CTX_monitor_argument(%rdi), %rsi
 	and	$~15, %rsp
 	/* No host memory is mapped here for a speculated call to reach. */
+	ANNOTATE_RETPOLINE_SAFE
 	call	*%rax
 	mov	%rbx, %rdi
 	lea	CTX_frame(%rdi), %rsp
@@ -308,8 +320,9 @@ btvm_leave:
 	lea	2f(%rip), %rax
 	push	%rax
 	lretq
-2:
+2:	UNWIND_HINT_END_OF_STACK
 SYM_INNER_LABEL(btvm_leave_window, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
 	mov	CTX_host_cr3(%rdi), %rax
 	mov	%rax, %cr3
 	mov	CTX_host_cr0(%rdi), %rax
@@ -353,6 +366,7 @@ SYM_INNER_LABEL(btvm_leave_window, SYM_L_GLOBAL)
 	mov	CTX_host_rsp(%rdi), %rsp
 	lidt	CTX_host_idtr(%rdi)
 SYM_INNER_LABEL(btvm_leave_window_end, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
 	/* The host is complete again; its own breakpoints come back last. */
 	mov	CTX_host_dr7(%rdi), %rax
 	mov	%rax, %dr7
@@ -375,6 +389,7 @@ SYM_CODE_START(btvm_trap_stubs)
 	.set vector, 0
 	.rept 256
 	.balign 16
+	UNWIND_HINT_END_OF_STACK
 	endbr64
 	.if vector == 2
 	jmp	btvm_nmi
@@ -389,6 +404,8 @@ SYM_CODE_START(btvm_trap_stubs)
 	.endif
 	.set vector, vector + 1
 	.endr
-	.balign 4096
+	ANNOTATE_NOENDBR	/* where a loop over the stubs ends */
+	int3
+	.balign 4096, 0xcc	/* the assembler's own filling begins with a jump to where objtool finds no instruction */
 SYM_INNER_LABEL(btvm_switch_end, SYM_L_GLOBAL)
 SYM_CODE_END(btvm_trap_stubs)

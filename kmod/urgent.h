@@ -62,6 +62,7 @@ SYM_CODE_START(\name)
 	lea	-24(%rbx), %rsp
 	pop	%rbx
 	popfq
+	ANNOTATE_UNRET_SAFE
 	ret
 	int3
 6:	FIND_CONTEXT %rdi
