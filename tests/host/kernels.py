@@ -127,14 +127,12 @@ def package_root(release):
 
 def bzimage(release):
     if is_debug(release):
-        raise KernelError("there is no compressed image of the debug kernel")
+        return debug_kernel() / "bzImage"
     return package_root(release) / "boot" / f"vmlinuz-{release}"
 
 
 def vmlinux(release):
     """The kernel as a plain ELF file: it boots by PVH in half the time that the bzImage takes under emulation."""
-    if is_debug(release):
-        return debug_kernel() / "vmlinux"
     unpacked = CACHE / f"vmlinux-{release}"
     source = bzimage(release)
     if unpacked.exists() and unpacked.stat().st_mtime >= source.stat().st_mtime:
@@ -158,6 +156,11 @@ def vmlinux(release):
     partial.write_bytes(kernel)
     partial.rename(unpacked)
     return unpacked
+
+
+def image(release, compressed):
+    """What to boot. The debug kernel is always compressed: where PVH enters, KASAN has no shadow memory yet."""
+    return bzimage(release) if compressed or is_debug(release) else vmlinux(release)
 
 
 def module_files(release, names):
