@@ -1,56 +1,82 @@
-"""Boots of the Linux floppy, one after the other in one test host: under btvm, with what is to be compared switched on and
-off, and under QEMU's own emulator, nested in the same host. A boot is done when the shell on the serial port has begun."""
+"""Boots of Linux, one after the other in one test host: under btvm, with what is to be compared switched on and off, and under
+QEMU's own emulator, nested in the same host. A boot is done when the shell on the serial port has begun."""
 
+import dataclasses
 import json
 import pathlib
 import subprocess
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-IMAGE = ROOT / "build" / "guests" / "linux-floppy.img"
-PROMPT = "built-in shell (ash)"
-MEMORY = 32
-HOST_MEMORY = 1024  # QEMU's libraries lie in the test host's memory
+GUESTS = ROOT / "build" / "guests"
+HOST_MEMORY = 992  # beside the guest's, in MiB; QEMU's libraries lie in the test host's memory
+
+
+@dataclasses.dataclass(frozen=True)
+class Guest:
+    """What boots. memory: MiB. host: how the test host gets the image; btvm, qemu: how the machines get it from there. key: of the
+    boot menu, pressed until the serial port says something."""
+    prompt: str
+    memory: int
+    host: tuple
+    btvm: str
+    qemu: str
+    key: str = ""
+
+
+FLOPPY = Guest("built-in shell (ash)", 32, ("--share", f"{GUESTS / 'linux-floppy.img'}:/floppy.img"), "/floppy.img",
+               "-boot a -drive if=floppy,format=raw,snapshot=on,file=/floppy.img")
+DEBIAN = Guest("no job control in this shell", 256, ("--drive", str(GUESTS / "debian-disk.img")), "--disk /dev/vda",
+               "-boot c -drive if=ide,format=raw,snapshot=on,file=/dev/vda", "t")
+
 # Behind Debian's /usr/bin/qemu-system-i386, a script; it looks for its accelerator beside where it lies itself.
 QEMU = pathlib.Path("/usr/libexec/qemu-system-i386")
 FIRMWARE = ("/usr/share/seabios", "/usr/share/vgabios", "/usr/share/bochs")
 QEMU_FILES = (QEMU, "/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-i386.so", "/usr/share/qemu/kvmvapic.bin")
 VGA_BIOS = "/usr/share/seabios/vgabios-stdvga.bin"
 
-# Where a text does not come, the time is that of the program's end, and there is no file of counters.
+# Where the prompt does not come there are no files of a time and of counters.
 INSIDE = """
-prompt='%(prompt)s' memory=%(memory)d
 mkdir -p /var/tmp
+mkfifo /run/monitor
 seconds() { cut -d' ' -f1 /proc/uptime; }
-await() { # PROCESS SERIAL
-    while kill -0 $1 2>/dev/null; do grep -qF "$prompt" $2 2>/dev/null && return 0; sleep 0.2; done
+await() { # PROCESS COMMAND...: until the prompt comes, at most $LIMIT seconds; meanwhile the command presses the menu's key
+    process=$1 last=$(($(date +%s) + LIMIT)); shift
+    while kill -0 $process 2>/dev/null && [ $(date +%s) -lt $last ]; do
+        grep -qF "$PROMPT" /run/serial 2>/dev/null && return 0
+        [ -z "$KEY" ] || [ -s /run/serial ] || "$@"
+        sleep 0.2
+    done
     return 1
 }
+press_in_btvm() { btvm-ctl -S /run/btvm.sock key $KEY >/dev/null 2>&1; sleep 0.8; }
+press_in_qemu() { echo "sendkey $KEY" >&3; sleep 0.8; }
 boot_btvm() { # NAME OPTION...
     name=$1; shift; rm -f /run/serial
     echo "== $name" >&2
     begin=$(seconds)
-    btvm-run --headless --snapshot --control /run/btvm.sock --serial file:/run/serial -m $memory "$@" /floppy.img 2>/out/$name.log &
+    btvm-run --headless --snapshot --control /run/btvm.sock --serial file:/run/serial -m $MEMORY "$@" $BTVM_IMAGE 2>/out/$name.log &
     process=$!
-    if await $process /run/serial; then
+    if await $process press_in_btvm; then
         echo "$begin $(seconds)" >/out/$name.time
         btvm-ctl -S /run/btvm.sock stats --json >/out/$name.json
-        btvm-ctl -S /run/btvm.sock quit
     fi
+    btvm-ctl -S /run/btvm.sock quit
     wait $process
 }
-boot_qemu() {
+boot_qemu() { # PROGRAM
     rm -f /run/serial
     echo "== qemu" >&2
+    exec 3<>/run/monitor
     begin=$(seconds)
-    %(qemu)s -nodefaults -no-user-config -display none -M pc -accel tcg -cpu pentium3 -m $memory -vga std -boot a \\
-        -L /usr/share/seabios -drive if=floppy,format=raw,snapshot=on,file=/floppy.img -serial file:/run/serial 2>/out/qemu.log &
+    "$1" -nodefaults -no-user-config -display none -M pc -accel tcg -cpu pentium3 -m $MEMORY -vga std \\
+        -L /usr/share/seabios $QEMU_IMAGE -serial file:/run/serial -monitor stdio <&3 >/out/qemu.log 2>&1 &
     process=$!
-    await $process /run/serial && echo "$begin $(seconds)" >/out/qemu.time
+    await $process press_in_qemu && echo "$begin $(seconds)" >/out/qemu.time
     kill $process
 }
 insmod /btvm.ko || exit 1
-""" % {"prompt": PROMPT, "memory": MEMORY, "qemu": QEMU}
+"""
 
 
 class Boot:
@@ -67,12 +93,17 @@ class Boot:
         self.counters = json.loads(counters.read_text()) if counters.exists() else None
 
 
-def boots(module, settings, with_qemu, seconds=900):
-    """{name: Boot} for each name and options of `settings`, and "qemu"."""
+def boots(guest, module, settings, with_qemu, seconds):
+    """{name: Boot} of a guest for each name and options of `settings`, and "qemu", which is None if it was not done in time: a boot
+    may take `seconds`."""
     tools = ROOT / "build" / "hosted" / "userland"
     with tempfile.TemporaryDirectory() as out:
-        command = [ROOT / "tests" / "host" / "btvm-host", "--mem", str(HOST_MEMORY), "--timeout", str(seconds), "--cwd", "/",
-                   "--out", out, "--share", f"{module}:/btvm.ko", "--share", f"{IMAGE}:/floppy.img"]
+        boots_at_most = len(settings) + with_qemu
+        command = [ROOT / "tests" / "host" / "btvm-host", "--mem", str(HOST_MEMORY + guest.memory), "--timeout",
+                   str((seconds + 60) * boots_at_most), "--hang", "0", "--cwd", "/", "--out", out, "--share", f"{module}:/btvm.ko", *guest.host]
+        for name, value in (("LIMIT", seconds), ("PROMPT", guest.prompt), ("MEMORY", guest.memory), ("KEY", guest.key), ("BTVM_IMAGE", guest.btvm),
+                            ("QEMU_IMAGE", guest.qemu)):
+            command += ["--env", f"{name}={value}"]
         for tool in ("btvm-run", "btvm-ctl"):
             command += ["--share", f"{tools / tool}:/bin/{tool}"]
         for path in FIRMWARE + (QEMU_FILES if with_qemu else ()):
@@ -83,11 +114,15 @@ def boots(module, settings, with_qemu, seconds=900):
             script += " ".join(["boot_btvm", name, *options]) + "\n"
         if with_qemu:
             command += ["--share", f"{VGA_BIOS}:/usr/share/qemu/vgabios-stdvga.bin"]
-            script += "boot_qemu\n"
+            script += f"boot_qemu {QEMU}\n"
         script += "rmmod btvm\n"
         done = subprocess.run([*command, "--", "sh", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                               errors="replace", check=False)
+        out = pathlib.Path(out)
         try:
-            return {name: Boot(pathlib.Path(out), name) for name in [*settings, *(["qemu"] if with_qemu else [])]}
+            done_in_time = {name: Boot(out, name) for name in settings}
+            if with_qemu:
+                done_in_time["qemu"] = Boot(out, "qemu") if (out / "qemu.time").exists() else None
+            return done_in_time
         except RuntimeError as error:
             raise RuntimeError(f"{error}\n{done.stdout[-3000:]}") from error
