@@ -62,7 +62,8 @@ def with_predecessors(names):
 def rounds(names, repeats, random):
     """What is to be measured, in which order: each of the names `repeats` times, shuffled, but a benchmark with an `after` comes
     right behind that one. The names are such as with_predecessors() gives."""
-    leaders = {BY_NAME[name].after: name for name in names if BY_NAME[name].after}
-    groups = [[name, leaders[name]] if name in leaders else [name] for name in names if not BY_NAME[name].after] * repeats
+    followers = {BY_NAME[name].after: name for name in names if BY_NAME[name].after}
+    groups = [[name, followers[name]] if name in followers else [name]
+              for name in names if not BY_NAME[name].after] * repeats
     random.shuffle(groups)
     return [BY_NAME[name] for group in groups for name in group]

@@ -1,5 +1,5 @@
 """The suite's plots, as SVG and PNG, shaped like the source's Figures 3.8 and 3.9: a group of bars for each benchmark, a bar for
-each column; and one of what each of btvm's parts is worth."""
+each column, on a logarithmic scale; and one of what each of btvm's parts is worth."""
 
 from . import benchmarks, machines, results
 
@@ -8,7 +8,7 @@ PLAIN = ("native", ABLATED, "registers-4", "qemu", "bochs")  # the columns of th
 COLOURS = {"native": "#4d4d4d", ABLATED: "#1f6fb4", "registers-4": "#7fb3de", "qemu": "#e08a1e", "bochs": "#8c6bb1"}
 
 
-def bars(plt, title, axis, names, series, colours, logarithmic, missing=None):
+def bars(plt, title, axis, names, series, colours, missing=None):
     """series: {label: [(value, low, high) or None for each name]}; missing: {label: [text for each name]}."""
     figure, axes = plt.subplots(figsize=(max(7, 1.1 * len(names) + 1.5), 4.2))
     width = 0.8 / len(series)
@@ -21,11 +21,9 @@ def bars(plt, title, axis, names, series, colours, logarithmic, missing=None):
                  error_kw={"elinewidth": 0.8, "capsize": 1.5}, zorder=3)
         for x, value, text in zip(at, values, (missing or {}).get(label, [])):
             if not value and text:
-                axes.text(x, floor if logarithmic else 0, f" {text}", rotation=90, ha="center", va="bottom", fontsize=6,
-                          color=colours.get(label))
-    if logarithmic:
-        axes.set_yscale("log")
-        axes.set_ylim(bottom=floor)
+                axes.text(x, floor, f" {text}", rotation=90, ha="center", va="bottom", fontsize=6, color=colours.get(label))
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=floor)
     axes.set_xticks(range(len(names)), names, rotation=20, ha="right")
     axes.set_ylabel(axis)
     axes.set_title(title, fontsize=11)
@@ -62,14 +60,14 @@ def draw(grid, names, where, out):
         plt.close(figure)
 
     columns = [column for column in PLAIN if column in grid and any(cell.samples for cell in grid[column].values())]
-    for name, title, chosen, scale, axis, logarithmic in (
-            ("suite-micro", "Micro-benchmarks", [n for n in names if benchmarks.BY_NAME[n].micro], 1e6, "microseconds for one", True),
-            ("suite-applications", "Application benchmarks", [n for n in names if not benchmarks.BY_NAME[n].micro], 1, "seconds", True)):
+    for name, title, chosen, scale, axis in (
+            ("suite-micro", "Micro-benchmarks", [n for n in names if benchmarks.BY_NAME[n].micro], 1e6, "microseconds for one"),
+            ("suite-applications", "Application benchmarks", [n for n in names if not benchmarks.BY_NAME[n].micro], 1, "seconds")):
         if columns and chosen:
             series = {c: [measured(grid[c][n], scale) for n in chosen] for c in columns}
             missing = {c: [{results.TIMEOUT: "time out", results.WRONG: "wrong"}.get(grid[c][n].status, "") for n in chosen]
                        for c in columns}
-            save(bars(plt, f"{title}, {where}", axis, chosen, series, COLOURS, logarithmic, missing), name)
+            save(bars(plt, f"{title}, {where}", axis, chosen, series, COLOURS, missing), name)
     others = [c for c in grid if c != ABLATED and machines.BY_NAME[c].kind == "btvm" and any(
         cell.samples for cell in grid[c].values())]
     if others and ABLATED in grid:
@@ -77,5 +75,5 @@ def draw(grid, names, where, out):
         for c in others:
             found = [results.ratio(grid[c][n], grid[ABLATED][n]) for n in names]
             series[c] = [(value, value, value) if value else None for value in found]
-        save(bars(plt, f"btvm's configurations, {where}", f"times of {ABLATED}'s", list(names), series, {}, True), "suite-ablations")
+        save(bars(plt, f"btvm's configurations, {where}", f"time, as a multiple of {ABLATED}'s", list(names), series, {}), "suite-ablations")
     return paths, ""

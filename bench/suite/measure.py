@@ -70,6 +70,7 @@ def measure_column(session, names, plan, random, cells, progress, column):
     """Fills `cells`, one for each name. Dead if the guest dies; what it had measured by then is kept."""
     counts = {name: cell.samples[0].count for name, cell in cells.items() if cell.samples}
     spent, hopeless = dict.fromkeys(names, 0.0), {name for name, cell in cells.items() if cell.why}
+    done = None  # the last benchmark that was done
     for benchmark in benchmarks.rounds(names, plan.repeats, random):
         progress.step += 1
         cell = cells[benchmark.name]
@@ -81,12 +82,15 @@ def measure_column(session, names, plan, random, cells, progress, column):
             before = cells[benchmark.after].status
             cell.fail(results.ABSENT if before == results.WRONG else results.TIMEOUT, f"{benchmark.after} was not done")
             continue
+        if benchmark.after and benchmark.after != done:
+            continue  # its predecessor has had its time
         began = time.monotonic()
         try:
             if benchmark.micro and benchmark.name not in counts:
                 counts[benchmark.name] = calibrate(session, benchmark, plan)
             count = counts.get(benchmark.name, 1)
             cell.add(undisturbed(session, benchmark, count, plan))
+            done = benchmark.name
         except TimedOut:
             hopeless.add(benchmark.name)
             cell.fail(results.TIMEOUT, f"not done within {plan.limit_seconds:.0f} s")

@@ -1,14 +1,17 @@
 """One running benchmark guest, talked to through bench/suite/marks.c."""
 
 import json
+import os
 import queue
+import signal
 import subprocess
 import threading
 import time
 
 from . import contention, results
 
-STOP_SECONDS = 30  # to answer Ctrl-C
+STOP_SECONDS = 30  # for a guest to answer Ctrl-C
+END_SECONDS = 20   # for everything to end by itself
 
 
 class Dead(Exception):
@@ -24,14 +27,14 @@ class Wrong(Exception):
 
 
 class Session:
-    """`command` is a program that starts the machine and ends as marks.c; when its standard input ends, so does everything.
-    Standard error goes to the file `log`."""
+    """`command` is a program that starts the machine and ends as marks.c; when its standard input ends, so does everything, and
+    nothing else ends it: a Ctrl-C at our terminal is not for it. Standard error goes to the file `log`."""
 
     def __init__(self, command, log, cwd):
         self.log_path = log
         self.log = open(log, "wb")
         self.process = subprocess.Popen([str(word) for word in command], cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=self.log, text=True, errors="replace", bufsize=1)
+                                        stderr=self.log, text=True, errors="replace", bufsize=1, start_new_session=True)
         self.lines = queue.Queue()
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -122,8 +125,8 @@ class Session:
         except BrokenPipeError:
             pass
         try:
-            self.process.wait(20)
+            self.process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
-            self.process.terminate()
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         self.log.close()

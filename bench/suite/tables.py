@@ -58,7 +58,7 @@ def ratios(grid, columns, names, base):
             # Only over what all of the columns have: a mean over fewer would flatter the one that has not finished.
             common = [i for i in range(len(chosen)) if all(found[c][i] is not None for c in columns)]
             means = (text(results.geometric_mean([found[c][i] for i in common])) for c in columns)
-            table.append((f"{title}: mean of {len(common)}", *means))
+            table.append((f"{title}: geometric mean of {len(common)}", *means))
     tabulate(table)
 
 
@@ -81,7 +81,7 @@ def counters(grid, columns, names):
 
 
 def remarks(grid, columns, names, boots):
-    """What was left out, and where the guest's clock and the measuring machine's disagree."""
+    """What was left out and why, what other work was in the way, and where the guest's clock and the measuring machine's disagree."""
     print("\nBooted to the first benchmark in: " +
           ", ".join(f"{column} {boots[column]:.1f} s" for column in columns if column in boots))
     for column in columns:
