@@ -4,7 +4,7 @@
  * costs, 003 section 3.5): a call with all registers saved and loaded, a trap handled in the monitor, the same trap handled in
  * the host world, the world switch that lies between the two, and an exit to userland.
  *
- * Runs where the module is inserted. Prints one JSON object; bench/run makes a table of it.
+ * Runs where the module is inserted. Prints one JSON object; bench/run makes a table of it. What this machine cannot do is null.
  */
 #include <time.h>
 
@@ -110,44 +110,89 @@ static double median(double *values)
 	return values[REPEATS / 2];
 }
 
+enum kind {
+	EMPTY_CALL,
+	CALL_SAVING_REGISTERS,
+	UNTRACED_LOOP_ROUND,
+	PRIVILEGED_TRAP_IN_MONITOR,
+	BREAKPOINT_TRAP_IN_MONITOR,
+	EXCEPTION, /* of that, the trap alone, without the round of the loop */
+	BREAKPOINT_TRAP_IN_COPY,
+	RETURN_IN_COPY,
+	BREAKPOINT_TRAP_IN_HOST,
+	WORLD_SWITCH, /* there and back */
+	EXIT_TO_USERLAND,
+	KINDS
+};
+
+static const char *const names[KINDS] = {
+	"empty_call", "call_saving_registers", "untraced_loop_round", "privileged_trap_in_monitor", "breakpoint_trap_in_monitor",
+	"exception", "breakpoint_trap_in_copy", "return_in_copy", "breakpoint_trap_in_host", "world_switch", "exit_to_userland",
+};
+
+/* The cost of one trap of a loop that must have one a round at least. */
+static double of_a_trap(struct loop_cost loop, double plain)
+{
+	if (loop.traps < 0.99)
+		ktap_bail("a loop that was to trap in each round did not");
+	return (loop.ns - plain) / loop.traps;
+}
+
+/* One sample of each kind, in ns; of those with copies only where they can be had. */
+static void measure(double *ns, bool copies)
+{
+	static const uint8_t cli[] = { 0xfa };                                 /* traps by itself */
+	static const uint8_t lea[] = { 0x8d, 0x05, 2, 0, 0, 0 };               /* no trap: the loop itself */
+	static const uint8_t pushf_pop[] = { 0x9c, 0x58 };                     /* needs a breakpoint */
+	static const uint8_t in[] = { 0xe4, 0x80 };                            /* goes to userland */
+	static const uint8_t call_ret[] = { 0xe8, 2, 0, 0, 0, 0xeb, 1, 0xc3 }; /* the return is followed */
+	const struct loop_cost plain = time_guest(0, TRAPS * 16, lea, sizeof(lea));
+	const struct loop_cost privileged = time_guest(0, TRAPS, cli, sizeof(cli));
+	const struct loop_cost in_monitor = time_guest(0, TRAPS, pushf_pop, sizeof(pushf_pop));
+	const struct loop_cost in_host = time_guest(BTVM_CONFIG_MONITOR_OFF, TRAPS, pushf_pop, sizeof(pushf_pop));
+	const double switches = in_host.switches - in_monitor.switches;
+
+	if (plain.traps > 0.01)
+		ktap_bail("the loop that was not to trap did");
+	if (switches < 0.99)
+		ktap_bail("traps handled in the host world made no world switches");
+	ns[EMPTY_CALL] = time_calls(empty);
+	ns[CALL_SAVING_REGISTERS] = time_calls(save_and_load);
+	ns[UNTRACED_LOOP_ROUND] = plain.ns;
+	ns[PRIVILEGED_TRAP_IN_MONITOR] = of_a_trap(privileged, plain.ns);
+	ns[BREAKPOINT_TRAP_IN_MONITOR] = in_monitor.ns;
+	ns[EXCEPTION] = of_a_trap(in_monitor, plain.ns);
+	ns[BREAKPOINT_TRAP_IN_HOST] = in_host.ns;
+	ns[WORLD_SWITCH] = (in_host.ns - in_monitor.ns) / switches;
+	ns[EXIT_TO_USERLAND] = time_guest(0, EXITS, in, sizeof(in)).ns;
+	if (!copies)
+		return;
+	ns[BREAKPOINT_TRAP_IN_COPY] =
+		of_a_trap(time_guest(BTVM_CONFIG_EXECUTE_ONLY, TRAPS, pushf_pop, sizeof(pushf_pop)), plain.ns);
+	ns[RETURN_IN_COPY] = of_a_trap(time_guest(BTVM_CONFIG_EXECUTE_ONLY, TRAPS, call_ret, sizeof(call_ret)), plain.ns);
+}
+
 int main(void)
 {
-	static const uint8_t cli[] = { 0xfa };               /* traps by itself */
-	static const uint8_t jump[] = { 0x8d, 0x05, 2, 0, 0, 0 }; /* lea: no trap; the loop itself */
-	static const uint8_t pushf_pop[] = { 0x9c, 0x58 };   /* needs a breakpoint */
-	static const uint8_t in[] = { 0xe4, 0x80 };          /* to userland; writes to that port stay in the core */
-	static const uint8_t call_ret[] = { 0xe8, 2, 0, 0, 0, 0xeb, 1, 0xc3 }; /* the return is followed */
-	double call[REPEATS], saved[REPEATS], plain[REPEATS], fault[REPEATS], breakpoint[REPEATS], off[REPEATS],
-		exception[REPEATS], world[REPEATS], exit_cost[REPEATS],
-		copied[REPEATS], returned[REPEATS];
-	unsigned int i;
+	const int system = open_btvm();
+	const bool copies = ioctl(system, BTVM_CHECK_EXTENSION, BTVM_CAP_EXECUTE_ONLY) > 0;
+	double samples[REPEATS][KINDS], of_one[REPEATS];
+	unsigned int i, kind;
 
-	for (i = 0; i < REPEATS; i++) {
-		struct loop_cost on, without;
-
-		call[i] = time_calls(empty);
-		saved[i] = time_calls(save_and_load);
-		plain[i] = time_guest(0, TRAPS * 16, jump, sizeof(jump)).ns;
-		fault[i] = time_guest(0, TRAPS, cli, sizeof(cli)).ns;
-		on = time_guest(0, TRAPS, pushf_pop, sizeof(pushf_pop));
-		without = time_guest(BTVM_CONFIG_MONITOR_OFF, TRAPS, pushf_pop, sizeof(pushf_pop));
-		breakpoint[i] = on.ns;
-		off[i] = without.ns;
-		exception[i] = (on.ns - plain[i]) / on.traps;
-		world[i] = (without.ns - on.ns) / (without.switches - on.switches);
-		/* The same with execute-only copies, where any place can stop. */
-		on = time_guest(BTVM_CONFIG_EXECUTE_ONLY, TRAPS, pushf_pop, sizeof(pushf_pop));
-		copied[i] = (on.ns - plain[i]) / on.traps;
-		on = time_guest(BTVM_CONFIG_EXECUTE_ONLY, TRAPS, call_ret, sizeof(call_ret));
-		returned[i] = (on.ns - plain[i]) / on.traps;
-		exit_cost[i] = time_guest(0, EXITS, in, sizeof(in)).ns;
+	close(system);
+	for (i = 0; i < REPEATS; i++)
+		measure(samples[i], copies);
+	printf("{\"repeats\": %d, \"ns\": {", REPEATS);
+	for (kind = 0; kind < KINDS; kind++) {
+		printf("%s\"%s\": ", kind ? ", " : "", names[kind]);
+		if (!copies && (kind == BREAKPOINT_TRAP_IN_COPY || kind == RETURN_IN_COPY)) {
+			printf("null");
+			continue;
+		}
+		for (i = 0; i < REPEATS; i++)
+			of_one[i] = samples[i][kind];
+		printf("%.3f", median(of_one));
 	}
-	printf("{\"repeats\": %d, \"ns\": {\"empty_call\": %.3f, \"call_saving_registers\": %.3f, \"untraced_loop_round\": %.3f, "
-	       "\"privileged_trap_in_monitor\": %.1f, \"breakpoint_trap_in_monitor\": %.1f, \"exception\": %.1f, \"breakpoint_trap_in_copy\": %.1f, "
-	       "\"return_in_copy\": %.1f, \"breakpoint_trap_in_host\": %.1f, "
-	       "\"world_switch\": %.1f, \"exit_to_userland\": %.1f}}\n",
-	       REPEATS, median(call), median(saved), median(plain), median(fault), median(breakpoint),
-	       median(exception), median(copied), median(returned), median(off),
-	       median(world), median(exit_cost));
+	printf("}}\n");
 	return 0;
 }
