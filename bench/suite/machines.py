@@ -143,12 +143,13 @@ def compile_marks(folder):
 def command(column, marks, folder, here):
     """What starts a column's machine and talks as marks.c does. `folder` is an empty one for what it leaves on this machine."""
     programs = {"marks": marks, "btvm-run": TOOLS / "btvm-run", "btvm-ctl": TOOLS / "btvm-ctl"}
+    # Once through the disk, so that all of it lies in the memory of the machine that it is read on, in all columns alike.
+    read_disk = "cat %s >/dev/null"
     if here or column.kind == "native":
-        return ["sh", "-c", script(column, FLOPPY, DISK, folder, lambda name: programs[name])]
+        return ["sh", "-c", script(column, FLOPPY, DISK, folder, lambda name: programs[name], read_disk % shlex.quote(str(DISK)))]
     module = ROOT / "build" / "module" / kernels.version("standard") / "btvm.ko"
     shares = [f"{FLOPPY}:/b/floppy.img", f"{marks}:/b/marks"]
-    # Once through the disk, so that it lies in the test host's memory, as it does in this machine's for "native".
-    prepare, finish = "cat /dev/vda >/dev/null", ""
+    prepare, finish = read_disk % "/dev/vda", ""
     if column.kind == "btvm":
         shares += [f"{programs['btvm-run']}:/b/btvm-run", f"{module}:/b/btvm.ko",
                    *(folder for folder in FIRMWARE if os.path.isdir(folder))]
