@@ -19,6 +19,7 @@ import linux_boots
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 IMAGE = ROOT / "build" / "guests" / "dirty_pages.img"
 CONTENT = "q"  # the key before the first checkpoint: 4096 pages, so that memory is not all zeros
+LETTER = 0xb8000 + 2 * 19  # where it is on the guest's screen: A when it is ready, and the next one after each key
 # Key: pages. The last one of each size writes all of memory above 2 MiB.
 PAGES = {"1": 1, "7": 64, "0": 512, "q": 4096, "e": 16384, "t": 65536, "y": 131072}
 QEMU_REPEATS = 5
@@ -75,39 +76,50 @@ measure_saves() { # MIB REPEATS
     ctl quit
     wait $process
 }
-# A command given to QEMU's monitor again and again, timed as a whole: QEMU answers each with a prompt.
-timed() { # NAME COMMAND
-    begin=$(seconds)
-    before=$(grep -o '(qemu)' /run/monitor | wc -l)
-    for n in $(seq %(repeats)d); do echo "$2"; done >&3
-    until [ $(grep -o '(qemu)' /run/monitor | wc -l) -ge $((before + %(repeats)d)) ]; do
+prompts() { grep -o '(qemu)' /run/monitor 2>/dev/null | wc -l; }
+# Until QEMU's monitor has answered a command so many times; it answers each with a prompt.
+tell() { # TIMES COMMAND
+    before=$(prompts)
+    for n in $(seq $1); do echo "$2"; done >&3
+    until [ $(prompts) -ge $((before + $1)) ]; do
         kill -0 $process || return
         sleep 0.05
     done
-    echo "$begin $(seconds)" >/out/$1
+}
+# Until the letter on the guest's screen is this one.
+shows() { # CODE, IN HEX
+    for n in $(seq 300); do
+        tell 1 'xp /1bx 0x%(letter)x' || return
+        grep -q '%(letter)x: 0x'$1 /run/monitor && return
+        sleep 0.2
+    done
+    return 1
+}
+timed() { # NAME COMMAND
+    begin=$(seconds)
+    tell %(repeats)d "$2" && end=$(seconds) || return
+    grep -q '^Error' /run/monitor || echo "$begin $end" >/out/$1
 }
 measure_qemu() { # MIB
     mib=$1
     echo "== qemu, $mib MiB" >&2
-    rm -f /run/in && mkfifo /run/in
+    rm -f /run/in /run/monitor && mkfifo /run/in
     %(qemu)s -nodefaults -no-user-config -display none -M pc -accel tcg -cpu pentium3 -m $mib -vga std -boot a \\
         -L /usr/share/seabios -drive if=floppy,format=raw,snapshot=on,file=/dirty_pages.img \\
         -drive if=ide,format=qcow2,file=/state.qcow2 -monitor stdio </run/in >/run/monitor 2>/out/qemu.$mib.log &
     process=$!
     exec 3>/run/in
-    sleep 15
-    echo "sendkey %(content)s" >&3
-    sleep 3
-    timed qemu.$mib.savevm 'savevm a'
-    timed qemu.$mib.loadvm 'loadvm a'
+    until [ $(prompts) -ge 1 ]; do kill -0 $process || return; sleep 0.1; done
+    shows 41 && tell 1 'sendkey %(content)s' && shows 42 &&
+        timed qemu.$mib.savevm 'savevm a' && timed qemu.$mib.loadvm 'loadvm a'
     echo quit >&3
     exec 3>&-
     wait $process
-    cp /run/monitor /out/qemu.$mib.monitor
+    grep '^Error' /run/monitor >>/out/qemu.$mib.log
 }
 mkdir -p /var/tmp
 insmod /btvm.ko || exit 1
-""" % {"content": CONTENT, "qemu": linux_boots.QEMU, "repeats": QEMU_REPEATS}
+""" % {"content": CONTENT, "letter": LETTER, "qemu": linux_boots.QEMU, "repeats": QEMU_REPEATS}
 
 
 def keys_for(mib):
@@ -118,7 +130,7 @@ def keys_for(mib):
 
 
 def measure(module, sizes, repeats, qemu_sizes, seconds):
-    """[{mib, pages, kind, seconds (median), spread, bytes}], what save_rows() gives, {mib: {"savevm": seconds, "loadvm": seconds}}"""
+    """What btvm_rows(), save_rows() and qemu_times() give."""
     tools = ROOT / "build" / "hosted" / "userland"
     with tempfile.TemporaryDirectory() as out:
         state = pathlib.Path(out) / "state.qcow2"
@@ -143,6 +155,7 @@ def measure(module, sizes, repeats, qemu_sizes, seconds):
 
 
 def btvm_rows(folder):
+    """[{mib, kind, first (of all checkpoints, which reads all of memory), pages, bytes, seconds (medians), least, most, samples}]"""
     samples = {}
     for path in folder.iterdir():
         match = re.fullmatch(r"(\d+)\.(\w+)\.\d+\.(checkpoint|rewind)", path.name)
@@ -150,9 +163,9 @@ def btvm_rows(folder):
             mib, key, kind = match.groups()
             samples.setdefault((int(mib), PAGES.get(key, 0), kind), []).append(json.loads(path.read_text()))
     rows = []
-    for (mib, _, kind), all_of_them in sorted(samples.items()):
+    for (mib, asked_for, kind), all_of_them in sorted(samples.items()):
         times = [sample["pause_seconds"] for sample in all_of_them]
-        rows.append({"mib": mib, "kind": kind, "first": _ == 0, "pages": statistics.median(s["pages"] for s in all_of_them),
+        rows.append({"mib": mib, "kind": kind, "first": asked_for == 0, "pages": statistics.median(s["pages"] for s in all_of_them),
                      "bytes": statistics.median(s.get("bytes", 0) for s in all_of_them), "seconds": statistics.median(times),
                      "least": min(times), "most": max(times), "samples": len(times)})
     return rows
@@ -175,6 +188,7 @@ def save_rows(folder):
 
 
 def qemu_times(folder, sizes):
+    """{mib: {"savevm": seconds, "loadvm": seconds}}, of one; says which could not be measured."""
     times = {}
     for mib in sizes:
         for name in ("savevm", "loadvm"):
@@ -197,6 +211,7 @@ def report(results, module, quick, say, tabulate):
 
     def ms(seconds):
         return f"{1000 * seconds:.2f}"
+
     print("\nCheckpoints and rewinds: milliseconds that the guest stood still, median (least to most):")
     tabulate([("MiB", "", "pages", "ms", "", "KiB kept", "us a page")] +
              [(row["mib"], "first checkpoint" if row["first"] else row["kind"], f"{row['pages']:.0f}", ms(row["seconds"]),
@@ -211,7 +226,7 @@ def report(results, module, quick, say, tabulate):
     tabulate([("MiB", "", "ms", "", "% of a copy", "s in all")] +
              [(row["mib"], names[row["kind"]], ms(row["pause"]), f"({ms(row['least'])} to {ms(row['most'])})",
                f"{100 * row['pause'] / copies[row['mib']]:.1f}" if row["mib"] in copies else "", f"{row['seconds']:.2f}") for row in saves])
-    print("\nBeside QEMU's, nested, with the same guest (16 MiB of its memory are not zeros):")
+    print(f"\nBeside QEMU's, nested, with the same guest ({PAGES[CONTENT] // 256} MiB of its memory, or all, are not zeros):")
     table = [("MiB", "savevm ms", "checkpoint of 64 pages", "times faster", "loadvm ms", "rewind of 64 pages", "times faster")]
     for mib, times in qemu.items():
         own = {row["kind"]: row["seconds"] for row in rows if row["mib"] == mib and 64 <= row["pages"] < 100}
