@@ -95,8 +95,7 @@ void add_commands(CLI::App& app, Arguments& a, Action& action) {
     dump->add_option("-m,--memory", a.ranges,
                      "Physical memory: ADDRESS, or ADDRESS+LENGTH (in decimal, 0x7c00 or 7c00h)")
         ->option_text("RANGE")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+        ->allow_extra_args(false); // one range for each -m: what follows it is the file
     dump->add_flag("-j,--json", a.as_json, "Print JSON");
     dump->callback([&] {
         std::vector<MemoryRange> ranges;
