@@ -1,6 +1,8 @@
 """Checkpoints and rewinds: time and bytes against the pages that the guest has written, at several sizes of memory, and
 beside them savevm and loadvm of qemu-system-i386 nested in the same test host, with the same guest.
 
+And rewinds one after the other, as requests of a program: how many a second.
+
 And live saves: how long the guest stands still for one, beside the time that copying all of its memory takes and beside a
 save for all of which it stands still.
 
@@ -22,6 +24,8 @@ CONTENT = "q"  # the key before the first checkpoint: 4096 pages, so that memory
 LETTER = 0xb8000 + 2 * 19  # where it is on the guest's screen: A when it is ready, and the next one after each key
 # Key: pages. The last one of each size writes all of memory above 2 MiB.
 PAGES = {"1": 1, "7": 64, "0": 512, "q": 4096, "e": 16384, "t": 65536, "y": 131072}
+FEW = "7"  # the key of what is written before each of the rewinds one after the other
+REWINDS = 100
 QEMU_REPEATS = 5
 # Saves: of a paused guest, which stands still for all of it as for every save before they were live; of one that waits for a
 # key; of one that writes 4096 pages meanwhile; of one with a checkpoint.
@@ -48,6 +52,8 @@ measure() { # MIB REPEATS KEY...
             ctl delete there
         done
     done
+    ctl rewind base >/dev/null
+    rewinds /run/btvm.sock base %(few)s 'ready C' %(rewinds)d >/out/$mib.rewinds
     ctl quit
     wait $process
 }
@@ -119,7 +125,7 @@ measure_qemu() { # MIB
 }
 mkdir -p /var/tmp
 insmod /btvm.ko || exit 1
-""" % {"content": CONTENT, "letter": LETTER, "qemu": linux_boots.QEMU, "repeats": QEMU_REPEATS}
+""" % {"content": CONTENT, "few": FEW, "rewinds": REWINDS, "letter": LETTER, "qemu": linux_boots.QEMU, "repeats": QEMU_REPEATS}
 
 
 def keys_for(mib):
@@ -130,7 +136,7 @@ def keys_for(mib):
 
 
 def measure(module, sizes, repeats, qemu_sizes, seconds):
-    """What btvm_rows(), save_rows() and qemu_times() give."""
+    """What btvm_rows(), rewinds(), save_rows() and qemu_times() give."""
     tools = ROOT / "build" / "hosted" / "userland"
     with tempfile.TemporaryDirectory() as out:
         state = pathlib.Path(out) / "state.qcow2"
@@ -138,6 +144,9 @@ def measure(module, sizes, repeats, qemu_sizes, seconds):
                    "--hang", "600", "--cwd", "/", "--out", out, "--share", f"{module}:/btvm.ko", "--share", f"{IMAGE}:/dirty_pages.img"]
         for tool in ("btvm-run", "btvm-ctl"):
             command += ["--share", f"{tools / tool}:/bin/{tool}"]
+        program = pathlib.Path(out) / "program"
+        subprocess.run(["gcc", "-O1", "-Wall", "-static", ROOT / "bench" / "rewinds.c", "-o", program], check=True)
+        command += ["--share", f"{program}:/bin/rewinds"]
         script = INSIDE + "".join(f"measure {mib} {repeats} {' '.join(keys_for(mib))}\n" for mib in sizes)
         script += "".join(f"measure_saves {mib} {repeats}\n" for mib in sizes)
         if qemu_sizes:
@@ -151,7 +160,8 @@ def measure(module, sizes, repeats, qemu_sizes, seconds):
                               stdout=subprocess.PIPE, text=True, errors="replace", check=False)
         if done.returncode != 0:
             raise RuntimeError(f"the test host ended with status {done.returncode}\n{done.stdout[-3000:]}")
-        return btvm_rows(pathlib.Path(out)), save_rows(pathlib.Path(out)), qemu_times(pathlib.Path(out), qemu_sizes)
+        folder = pathlib.Path(out)
+        return btvm_rows(folder), rewinds(folder, sizes), save_rows(folder), qemu_times(folder, qemu_sizes)
 
 
 def btvm_rows(folder):
@@ -169,6 +179,12 @@ def btvm_rows(folder):
                      "bytes": statistics.median(s.get("bytes", 0) for s in all_of_them), "seconds": statistics.median(times),
                      "least": min(times), "most": max(times), "samples": len(times)})
     return rows
+
+
+def rewinds(folder, sizes):
+    """[{mib, rewinds, rewind_seconds (of them all), seconds (with the guest's writing between)}]"""
+    return [{"mib": mib, **json.loads(path.read_text())} for mib in sizes
+            if (path := folder / f"{mib}.rewinds").exists() and path.stat().st_size]
 
 
 def save_rows(folder):
@@ -206,8 +222,8 @@ def report(results, module, quick, say, tabulate):
     """Measures, prints, and puts the numbers into `results`."""
     say("== checkpoints and rewinds, and QEMU's savevm and loadvm")
     sizes = (16, 64) if quick else (16, 64, 256, 512)
-    rows, saves, qemu = measure(module, sizes, 3 if quick else 5, (16, 64) if quick else (16, 64, 256), 900 if quick else 3000)
-    results["checkpoints"] = {"rows": rows, "saves": saves, "qemu": qemu}
+    rows, in_a_row, saves, qemu = measure(module, sizes, 3 if quick else 5, (16, 64) if quick else (16, 64, 256), 900 if quick else 3000)
+    results["checkpoints"] = {"rows": rows, "rewinds": in_a_row, "saves": saves, "qemu": qemu}
 
     def ms(seconds):
         return f"{1000 * seconds:.2f}"
@@ -218,6 +234,9 @@ def report(results, module, quick, say, tabulate):
                f"({ms(row['least'])} to {ms(row['most'])})" if row["samples"] > 1 else "",
                f"{row['bytes'] / 1024:.0f}" if row["bytes"] else "", f"{1e6 * row['seconds'] / max(1, row['pages']):.1f}")
               for row in rows])
+    print(f"\nRewinds one after the other, {PAGES[FEW]} pages written before each ({REWINDS} of them):")
+    tabulate([("MiB", "rewinds a second", "with the guest's key, writing and screen between")] +
+             [(row["mib"], f"{row['rewinds'] / row['rewind_seconds']:.0f}", f"{row['rewinds'] / row['seconds']:.0f}") for row in in_a_row])
     print("\nSaves to a file: milliseconds that the guest stood still, median (least to most); copying all of memory at once is the "
           "first checkpoint:")
     names = {"paused": "standing still for all of it", "live": "live", "busy": "live, 4096 pages written meanwhile",
