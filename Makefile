@@ -3,7 +3,7 @@
 #
 #   make            the userland, and the module if this machine has headers of its own kernel
 #   make run        Linux from a floppy, inside the QEMU test host, in this terminal (IMAGE=... for another guest)
-#   make test       every test there is; check-unit is the part that takes seconds
+#   make test       every test but what takes hours; check-unit is the part that takes seconds
 
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
