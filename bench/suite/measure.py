@@ -114,6 +114,9 @@ def measure(columns, names, plan, random, out, here=False, keep=lambda grid, boo
         progress.step = number * progress.steps // len(order)
         why = machines.absent(column, here)
         if not why:
+            for cell in cells.values():
+                if cell.status == results.ABSENT:
+                    cell.why = ""  # the boot before this one may have died
             progress.say(f"{column.name}: booting")
             with tempfile.TemporaryDirectory(prefix="btvm-bench-") as folder:
                 session = Session(machines.command(column, marks, pathlib.Path(folder), here), out / f"{column.name}.log",
