@@ -143,7 +143,7 @@ format:
 	@git ls-files -co --exclude-standard '*.cc' '*.hh' | xargs -r clang-format -i
 
 # About an hour, and less than ten minutes. Parts of them: bench/run --help
-bench: $(addprefix build/guests/,grub-floppy.img linux-floppy.img pm_loop.img dirty_pages.img)
+bench: $(addprefix build/guests/,grub-floppy.img linux-floppy.img pm_loop.img dirty_pages.img debian-disk.img)
 bench bench-quick: deps userland module-test-host build/guests/bench-floppy.img
 	@tests/host/install-packages bench
 	@bench/run $(if $(filter bench-quick,$@),--quick costs suite)
