@@ -13,6 +13,10 @@ using Type = StateNode::Type;
 constexpr std::string_view kMagic = "BTVS";
 /// Groups in groups deeper than this are refused: no device needs it, and parsing recurses.
 constexpr int kMaxDepth = 16;
+/// No device has more fields in one group: comparing two groups takes the square of it.
+constexpr std::size_t kMostFields = 1024;
+/// Fields and elements of lists in a section. One costs a few bytes there, and a hundred times that here.
+constexpr std::size_t kMostNodes = std::size_t{1} << 18;
 
 void put(std::vector<std::uint8_t>& out, std::uint64_t value, std::size_t size) {
     for (std::size_t i = 0; i < size; i++)
@@ -107,9 +111,26 @@ std::uint64_t read_scalar(Reader& in, Type type) {
     return value;
 }
 
-std::vector<StateNode> read_fields(Reader in, int depth);
+/// Reads a section's fields.
+class FieldsReader {
+public:
+    std::vector<StateNode> group(Reader in, int depth);
 
-void read_value(Reader& in, StateNode& node, int depth) {
+private:
+    void value(Reader& in, StateNode& node, int depth);
+    void count_node() {
+        if (++nodes_ > kMostNodes) throw StateError("saved state: more fields than any device has");
+    }
+
+    std::size_t nodes_{};
+};
+
+/// Names are printed: they must not be able to do anything to a terminal.
+bool is_plain(std::string_view name) {
+    return std::all_of(name.begin(), name.end(), [](char c) { return c > 0x1f && c < 0x7f; });
+}
+
+void FieldsReader::value(Reader& in, StateNode& node, int depth) {
     switch (node.type) {
     case Type::None: break;
     case Type::Text:
@@ -129,13 +150,13 @@ void read_value(Reader& in, StateNode& node, int depth) {
             node.numbers.push_back(read_scalar(elements, node.element));
         break;
     }
-    case Type::Group: node.children = read_fields(Reader(in.take(in.number(4))), depth + 1); break;
+    case Type::Group: node.children = group(Reader(in.take(in.number(4))), depth + 1); break;
     case Type::List:
-        // Each element costs at least its four length bytes, so the count cannot run away.
         for (std::uint64_t left = in.number(4); left; left--) {
+            count_node();
             StateNode child;
             child.type = Type::Group;
-            child.children = read_fields(Reader(in.take(in.number(4))), depth + 1);
+            child.children = group(Reader(in.take(in.number(4))), depth + 1);
             node.children.push_back(std::move(child));
         }
         break;
@@ -146,15 +167,18 @@ void read_value(Reader& in, StateNode& node, int depth) {
     }
 }
 
-std::vector<StateNode> read_fields(Reader in, int depth) {
+std::vector<StateNode> FieldsReader::group(Reader in, int depth) {
     if (depth > kMaxDepth) throw StateError("saved state: groups are nested too deeply");
     std::vector<StateNode> fields;
     while (!in.empty()) {
+        count_node();
+        if (fields.size() == kMostFields) throw StateError("saved state: more fields than any device has");
         StateNode node;
         node.type = static_cast<Type>(in.number(1));
         node.name = in.text(1);
         if (node.name.empty()) throw StateError("saved state: a field has no name");
-        read_value(in, node, depth);
+        if (!is_plain(node.name)) throw StateError("saved state: a field's name is not plain text");
+        value(in, node, depth);
         fields.push_back(std::move(node));
     }
     return fields;
@@ -197,7 +221,8 @@ StateSection take_section(std::span<const std::uint8_t>& in) {
     StateSection section;
     section.name = reader.text(2);
     section.version = static_cast<std::uint32_t>(reader.number(4));
-    section.fields = read_fields(Reader(reader.take(reader.number(8))), 0);
+    if (!is_plain(section.name)) throw StateError("saved state: a section's name is not plain text");
+    section.fields = FieldsReader().group(Reader(reader.take(reader.number(8))), 0);
     in = reader.rest();
     return section;
 }

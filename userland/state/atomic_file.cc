@@ -1,5 +1,6 @@
 #include "userland/state/atomic_file.hh"
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -28,21 +29,31 @@ std::string final_path(const std::string& path) {
     return result;
 }
 
+std::string own_link(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
 } // namespace
 
 AtomicFile::AtomicFile(std::string path) : path_(final_path(path)) {
     struct stat info {};
     if (::stat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
         throw StateError(path_ + ": is there already, and is not a regular file");
-    temporary_ = path_ + ".XXXXXX";
+    // For the owner only: a state holds all that the guest's memory holds.
+    constexpr mode_t kOwners = S_IRUSR | S_IWUSR;
+    const std::string directory = directory_of(path_);
+    fd_ = FileDescriptor(::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, kOwners));
+    if (fd_ && ::access(own_link(fd_.get()).c_str(), F_OK) == 0) return;
+    // A file system without unnamed files, or no /proc to name one by.
+    temporary_ = directory + "/.btvm-XXXXXX";
     fd_ = FileDescriptor(::mkostemp(temporary_.data(), O_CLOEXEC));
-    if (!fd_) throw StateError(path_ + ": cannot be written: " + std::strerror(errno));
-    // mkostemp() makes it for the owner only: a state holds all that the guest's memory holds, and that is
-    // right.
+    if (!fd_) {
+        const int error = errno;
+        temporary_.clear();
+        throw StateError(path_ + ": cannot be written: " + std::strerror(error));
+    }
 }
 
 AtomicFile::~AtomicFile() {
-    if (fd_ && !committed_) ::unlink(temporary_.c_str());
+    if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
 void AtomicFile::fail(int error) const {
@@ -60,10 +71,25 @@ void AtomicFile::write(std::span<const std::uint8_t> bytes) {
     }
 }
 
+/// rename() takes a name, and only it replaces what is there.
+void AtomicFile::give_name() {
+    static std::atomic<unsigned> last{};
+    for (;;) {
+        const std::string name =
+            directory_of(path_) + "/.btvm-" + std::to_string(::getpid()) + "-" + std::to_string(++last);
+        if (::linkat(AT_FDCWD, own_link(fd_.get()).c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+            temporary_ = name;
+            return;
+        }
+        if (errno != EEXIST) fail(errno);
+    }
+}
+
 void AtomicFile::commit() {
     if (::fsync(fd_.get()) != 0) fail(errno);
+    if (temporary_.empty()) give_name();
     if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(errno);
-    committed_ = true;
+    temporary_.clear();
     // The rename itself is on the disk once its directory is. That this cannot be had is no reason to call
     // the file unwritten: it is there.
     const FileDescriptor directory(::open(directory_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

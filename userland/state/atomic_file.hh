@@ -1,6 +1,6 @@
-// A file that comes into being whole or not at all: it is written beside its place under another name,
-// brought to the host's disk, and then put in place by one rename. Whatever fails before that leaves what was
-// there before as it was.
+// A file that comes into being whole or not at all: it is written without a name, brought to the host's disk,
+// and then put in place by one rename. Whatever fails before that leaves what was there before as it was; and
+// nothing stays of a program that is killed, unless the file system has no unnamed files.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ class AtomicFile {
 public:
     /// Throws StateError, as all of these do: the message names the file.
     explicit AtomicFile(std::string path);
-    /// Removes what was written unless commit() has come to its end.
+    /// Nothing stays of what was written, unless commit() has come to its end.
     ~AtomicFile();
     AtomicFile(const AtomicFile&) = delete;
     AtomicFile& operator=(const AtomicFile&) = delete;
@@ -28,12 +28,12 @@ public:
 
 private:
     [[noreturn]] void fail(int error) const;
+    void give_name();
 
     std::string path_;
-    std::string temporary_;
+    std::string temporary_; ///< Its name so far; empty: it has none, or its own.
     FileDescriptor fd_;
     std::uint64_t size_{};
-    bool committed_{};
 };
 
 } // namespace btvm

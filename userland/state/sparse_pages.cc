@@ -36,16 +36,19 @@ SparsePages load_pages(const StateReader& reader, const StateEntry& entry) {
 }
 
 SavedMemory::SavedMemory(const StateReader& reader) {
-    for (const StateEntry& entry : reader.entries())
-        if (entry.type == state_format::Type::Pages && entry.name.starts_with("memory/"))
-            regions_.push_back(load_pages(reader, entry));
-    std::sort(regions_.begin(), regions_.end(),
-              [](const SparsePages& a, const SparsePages& b) { return a.set.first < b.set.first; });
+    // A page costs next to nothing in the file: before any is unpacked, there must be a place for it.
+    std::map<std::uint64_t, const StateEntry*> places;
+    for (const StateEntry& entry : reader.entries()) {
+        if (entry.type != state_format::Type::Pages || !entry.name.starts_with("memory/")) continue;
+        const PageSet set = page_set(reader.payload(entry), entry.name);
+        if (set.size > k4Gib || set.first > k4Gib - set.size || !places.emplace(set.first, &entry).second)
+            throw StateError(entry.name + ": is where it cannot be");
+    }
     std::uint64_t end = 0;
-    for (const SparsePages& region : regions_) {
-        if (region.set.first < end || region.set.size > k4Gib || region.set.first > k4Gib - region.set.size)
-            throw StateError(region.name + ": is where it cannot be");
-        end = region.set.first + region.set.size;
+    for (const auto& [first, entry] : places) {
+        if (first < end) throw StateError(entry->name + ": is where it cannot be");
+        regions_.push_back(load_pages(reader, *entry));
+        end = first + regions_.back().set.size;
     }
 }
 

@@ -1,73 +1,13 @@
 // The state file as a container: written and read back, cut, bent, and from the future.
-#include <csignal>
-#include <filesystem>
-#include <fstream>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "userland/devices/state.hh"
+#include "tests/unit/statefile/example_state.hh"
 #include "userland/state/checksum.hh"
 #include "userland/state/little_endian.hh"
 #include "userland/state/state_reader.hh"
-#include "userland/state/state_writer.hh"
 
 namespace btvm {
 namespace {
-
-using Bytes = std::vector<std::uint8_t>;
-using state_format::Type;
-constexpr auto kRequired = StateWriter::Need::Required;
-constexpr auto kOptional = StateWriter::Need::Optional;
-
-struct Chip {
-    std::uint8_t a = 1;
-    std::uint32_t b = 2;
-    std::array<std::uint8_t, 600> bulk{};
-    void describe(StateArchive& archive) {
-        archive.field("a", a);
-        archive.field("b", b);
-        archive.field("bulk", bulk);
-    }
-};
-
-class Folder {
-public:
-    Folder() {
-        std::string name = (std::filesystem::temp_directory_path() / "btvm-state-XXXXXX").string();
-        path_ = ::mkdtemp(name.data());
-    }
-    ~Folder() { std::filesystem::remove_all(path_); }
-    [[nodiscard]] std::string operator/(const char* name) const { return path_ / name; }
-    [[nodiscard]] std::vector<std::string> names() const {
-        std::vector<std::string> names;
-        for (const auto& entry : std::filesystem::directory_iterator(path_))
-            names.push_back(entry.path().filename());
-        return names;
-    }
-
-private:
-    std::filesystem::path path_;
-};
-
-Bytes file_bytes(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write_example(const std::string& path, std::uint8_t a = 7) {
-    Chip chip;
-    chip.a = a;
-    StateWriter writer(path);
-    writer.fields(save_state("chip", chip), kRequired);
-    writer.text("screen", "hello\n", kOptional);
-    writer.bytes("firmware", Bytes(300, 0x5a), kRequired);
-    PageEncoder pages({0, 3 * 4096, 4096, PageBase::Zero});
-    pages.add(1, Bytes(4096, 0x11));
-    writer.pages("memory", std::move(pages), kRequired);
-    writer.finish();
-}
 
 const Bytes& example() {
     static const Bytes bytes = [] {
@@ -228,6 +168,20 @@ TEST(StateFile, NamesArePlainTextAndDiffer) {
     EXPECT_NE(refusal(build({{.name = "\x1b[2J"}})), "");
 }
 
+/// A section "x" of these fields.
+Bytes fields_section(const Bytes& fields) {
+    Bytes section{'B', 'T', 'V', 'S', 1, 0, 'x'};
+    put_number(section, 1, 4);
+    put_number(section, fields.size(), 8);
+    section.insert(section.end(), fields.begin(), fields.end());
+    return section;
+}
+
+std::string fields_refusal(const Bytes& fields) {
+    return refusal(build(
+        {{.name = "x", .type = static_cast<std::uint8_t>(Type::Fields), .payload = fields_section(fields)}}));
+}
+
 TEST(StateFile, DeepNestingIsRefused) {
     Bytes fields;
     for (int i = 0; i < 5000; i++) {
@@ -236,14 +190,25 @@ TEST(StateFile, DeepNestingIsRefused) {
         outer.insert(outer.end(), fields.begin(), fields.end());
         fields = outer;
     }
-    Bytes section{'B', 'T', 'V', 'S', 1, 0, 'x'};
-    put_number(section, 1, 4);
-    put_number(section, fields.size(), 8);
-    section.insert(section.end(), fields.begin(), fields.end());
-    EXPECT_NE(
-        refusal(build({{.name = "x", .type = static_cast<std::uint8_t>(Type::Fields), .payload = section}}))
-            .find("nested too deeply"),
-        std::string::npos);
+    EXPECT_NE(fields_refusal(fields).find("nested too deeply"), std::string::npos);
+}
+
+TEST(StateFile, ABombOfFieldsIsRefused) {
+    // Each of them is four bytes in the file, or three, or next to none compressed, and over a hundred here.
+    Bytes list{15, 1, 'l'};
+    put_number(list, 1u << 19, 4);
+    list.resize(list.size() + (std::size_t{4} << 19)); // groups without fields
+    EXPECT_NE(fields_refusal(list).find("more fields"), std::string::npos) << fields_refusal(list);
+    Bytes nothing;
+    for (unsigned i = 0; i < 2000; i++)
+        nothing.insert(nothing.end(), {0, 1, 'n'});
+    EXPECT_NE(fields_refusal(nothing).find("more fields"), std::string::npos) << fields_refusal(nothing);
+}
+
+TEST(StateFile, NamesOfFieldsArePlainText) {
+    EXPECT_EQ(fields_refusal({0, 1, 'n'}), "");
+    for (const std::uint8_t bad : {0x1b, 0x7f, 0x9b, 0x0a})
+        EXPECT_NE(fields_refusal({0, 1, bad}).find("not plain text"), std::string::npos);
 }
 
 TEST(StateFile, SectionsOfTwoStatesCannotBeMixed) {
@@ -254,79 +219,6 @@ TEST(StateFile, SectionsOfTwoStatesCannotBeMixed) {
     constexpr std::size_t kSection = 24 + 1 + 4 + 1 + 8;
     std::copy_n(two.begin() + 36, kSection, mixed.begin() + 36);
     EXPECT_EQ(refusal(mixed), "the state's sections are not those that its end names");
-}
-
-// ---- atomic
-
-TEST(StateFile, AnUnfinishedOneLeavesTheOldOneWhole) {
-    const Folder folder;
-    write_example(folder / "x", 1);
-    const Bytes before = file_bytes(folder / "x");
-    {
-        StateWriter writer(folder / "x");
-        writer.text("half", "of it", kRequired);
-    }
-    EXPECT_EQ(file_bytes(folder / "x"), before);
-    EXPECT_EQ(folder.names(), std::vector<std::string>{"x"});
-    write_example(folder / "x", 2);
-    EXPECT_NE(file_bytes(folder / "x"), before);
-}
-
-TEST(StateFile, AFullDiskLeavesTheOldOneWholeAndSaysSo) {
-    const Folder folder;
-    write_example(folder / "x", 1);
-    const Bytes before = file_bytes(folder / "x");
-    // The limit on a file's size stands for the full disk: the same error path, and no privileges needed.
-    const pid_t child = ::fork();
-    if (child == 0) {
-        std::signal(SIGXFSZ, SIG_IGN);
-        const rlimit limit{500, 500};
-        ::setrlimit(RLIMIT_FSIZE, &limit);
-        try {
-            StateWriter writer(folder / "x");
-            Bytes noise(100000);
-            for (std::size_t i = 0; i < noise.size(); i++)
-                noise[i] = static_cast<std::uint8_t>(i * i >> 3);
-            writer.bytes("noise", noise, kRequired);
-            writer.finish();
-        } catch (const StateError& error) {
-            const std::string what = error.what();
-            ::_exit(what.find("cannot be written: File too large (what was there before is as it was)") !=
-                            std::string::npos
-                        ? 7
-                        : 8);
-        }
-        ::_exit(9);
-    }
-    int status = 0;
-    ASSERT_EQ(::waitpid(child, &status, 0), child);
-    EXPECT_EQ(WEXITSTATUS(status), 7);
-    EXPECT_EQ(file_bytes(folder / "x"), before);
-}
-
-TEST(StateFile, PlacesThatCannotBeWritten) {
-    const Folder folder;
-    EXPECT_THROW(StateWriter(folder / "no/such/folder"), StateError);
-    EXPECT_THROW(StateWriter("/dev/null"), StateError);
-    std::filesystem::create_directory(folder / "folder");
-    EXPECT_THROW(StateWriter(folder / "folder"), StateError);
-    EXPECT_THROW((void)open_state_file(folder / "folder"), StateError);
-    EXPECT_THROW((void)open_state_file(folder / "missing"), StateError);
-    EXPECT_THROW((void)open_state_file("/dev/null"), StateError);
-}
-
-TEST(StateFile, ALinkIsFollowedAndTheFileIsTheOwnersOnly) {
-    const Folder folder;
-    write_example(folder / "real");
-    std::filesystem::create_symlink("real", folder / "link");
-    write_example(folder / "link", 9);
-    EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
-    Chip chip;
-    const StateReader reader(open_state_file(folder / "real"));
-    load_state(chip, reader.fields(reader.get("chip", Type::Fields)));
-    EXPECT_EQ(chip.a, 9);
-    EXPECT_EQ(std::filesystem::status(folder / "real").permissions(),
-              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
 } // namespace
