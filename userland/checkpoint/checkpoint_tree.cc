@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "userland/machine/utf8.hh"
+
 namespace btvm {
 
 void CheckpointTree::check_name(const std::string& name) const {
@@ -9,8 +11,8 @@ void CheckpointTree::check_name(const std::string& name) const {
     if (name.size() > kMostName)
         throw CheckpointError("a checkpoint's name has " + std::to_string(kMostName) + " bytes at most");
     // It is printed: it must not be able to do anything to a terminal.
-    if (std::any_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }))
-        throw CheckpointError("a checkpoint's name has no control characters");
+    if (plain(name) != name)
+        throw CheckpointError("a checkpoint's name is UTF-8 text without control characters");
     for (const auto& [id, node] : nodes_)
         if (node.name == name) throw CheckpointError("there is a checkpoint \"" + name + "\" already");
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "userland/machine/utf8.hh"
+
 namespace btvm {
 
 using state_format::Type;
@@ -25,7 +27,7 @@ DriveConfig::Kind drive_kind(std::uint8_t number) {
 } // namespace
 
 StateError in_file(const std::string& path, const std::exception& error) {
-    return StateError(path + ": " + error.what());
+    return StateError(path + ": " + plain(error.what())); // it may quote the file
 }
 
 SavedMachine::SavedMachine(const std::string& path) : path_(path), reader_(open(path)) {
@@ -42,7 +44,7 @@ SavedMachine::SavedMachine(const std::string& path) : path_(path), reader_(open(
 
 void SavedMachine::configure(PcConfig& config, const RestoreWishes& wishes) const try {
     const MachineDescription& was = description_;
-    config.name = wishes.name.empty() ? was.name : wishes.name;
+    config.name = wishes.name.empty() ? plain(was.name) : wishes.name;
     config.ram_mib = was.ram_mib;
     config.firmware = {was.system_bios,
                        was.video_bios,

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "userland/devices/state_section.hh"
+#include "userland/machine/utf8.hh"
 #include "userland/tools/state_tool.hh"
 
 namespace btvm {
@@ -141,7 +142,7 @@ StateExit run(int argc, char** argv) {
         std::cerr << "btvm-state: " << error.what() << "\nTry btvm-state --help.\n";
         return StateExit::Usage;
     } catch (const std::exception& error) {
-        std::cerr << "btvm-state: " << error.what() << "\n";
+        std::cerr << "btvm-state: " << plain(error.what()) << "\n"; // it may quote the file
         return StateExit::Trouble;
     }
 }

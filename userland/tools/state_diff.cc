@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "userland/machine/utf8.hh"
 #include "userland/state/sparse_pages.hh"
 #include "userland/tools/state_files.hh"
 #include "userland/tools/state_tool.hh"
@@ -76,16 +77,6 @@ std::vector<std::string> compare_pages(const SparsePages& a, const SparsePages& 
     return lines;
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
-    std::vector<std::string> lines;
-    for (std::size_t at = 0; at < text.size();) {
-        const std::size_t end = std::min(text.find('\n', at), text.size());
-        lines.push_back(text.substr(at, end - at));
-        at = end + 1;
-    }
-    return lines;
-}
-
 /// Texts are screens: line by line.
 std::vector<std::string> compare_text(const std::string& before, const std::string& after) {
     std::vector<std::string> a = lines_of(before);
@@ -95,8 +86,8 @@ std::vector<std::string> compare_text(const std::string& before, const std::stri
     b.resize(a.size());
     for (std::size_t i = 0; i < a.size(); i++) {
         if (a[i] == b[i]) continue;
-        if (!a[i].empty()) out.push_back("- " + a[i]);
-        if (!b[i].empty()) out.push_back("+ " + b[i]);
+        if (!a[i].empty()) out.push_back("- " + plain(a[i]));
+        if (!b[i].empty()) out.push_back("+ " + plain(b[i]));
     }
     return out;
 }

@@ -1,5 +1,6 @@
 #include "userland/tools/state_files.hh"
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 
@@ -40,6 +41,16 @@ void write_output(const std::string& output, std::span<const std::uint8_t> bytes
     AtomicFile file(output);
     file.write(bytes);
     file.commit();
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        lines.push_back(text.substr(at, end - at));
+        at = end + 1;
+    }
+    return lines;
 }
 
 std::string hex(std::uint64_t value) {

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "userland/machine/saved_tree.hh"
+#include "userland/machine/utf8.hh"
 #include "userland/state/page_runs.hh"
 #include "userland/tools/state_files.hh"
 #include "userland/tools/state_tool.hh"
@@ -26,22 +27,14 @@ std::string wall_time(std::uint64_t seconds) {
 
 double seconds(GuestTime time) { return std::chrono::duration<double>(time).count(); }
 
-/// Names and paths come from the file: nothing in them may reach the terminal as a command.
-std::string plain(const std::string& text) {
-    std::string out;
-    for (const char c : text)
-        out += c == 0x7f || (c >= 0 && c < 0x20) ? '?' : c;
-    return out;
-}
-
 void print_machine(const MachineDescription& machine) {
     std::cout << "machine    " << plain(machine.name) << ", " << machine.ram_mib << " MiB, on the "
               << plain(machine.engine) << " engine" << (machine.paused ? ", paused" : "") << "\n"
               << "saved      " << wall_time(machine.saved_at) << " by " << plain(machine.program) << "\n"
               << "guest time " << seconds(machine.guest_time) << " s, " << machine.resets << " resets\n";
     for (const MediumDescription& medium : machine.media)
-        std::cout << medium.slot << "        " << medium.kind << " " << plain(medium.path) << ", "
-                  << medium.bytes << " bytes"
+        std::cout << plain(medium.slot) << "        " << plain(medium.kind) << " " << plain(medium.path)
+                  << ", " << medium.bytes << " bytes"
                   << (medium.snapshot          ? ", snapshot: what the guest wrote is in the state"
                       : medium.write_protect   ? ", write-protected"
                       : medium.kind == "cdrom" ? ""
@@ -110,7 +103,7 @@ std::string note(const StateReader& reader, const StateEntry& entry) {
         }
         return "";
     } catch (const StateError& error) {
-        return error.what();
+        return plain(error.what());
     }
 }
 
@@ -162,19 +155,18 @@ void state_info(const std::string& path, bool as_json) {
     print_tree(reader);
     if (const StateEntry* const screen = reader.find("screen"); screen && screen->type == Type::Text) {
         std::cout << "\n";
-        std::string text = reader.text(*screen);
-        // Lines that are empty at the end tell nothing.
-        while (text.ends_with("\n\n"))
-            text.pop_back();
-        for (const char c : text)
-            std::cout << (c == '\n' || c < 0 || (c >= 0x20 && c < 0x7f) ? c : '?');
+        std::vector<std::string> rows = lines_of(reader.text(*screen));
+        while (!rows.empty() && rows.back().empty()) // they tell nothing
+            rows.pop_back();
+        for (const std::string& row : rows)
+            std::cout << plain(row) << "\n";
     }
 }
 
 StateExit state_check(const std::string& path) {
     bool good = true;
     const auto complain = [&](const std::string& what) {
-        std::cout << path << ": " << what << "\n";
+        std::cout << path << ": " << plain(what) << "\n";
         good = false;
     };
     std::optional<StateReader> reader;

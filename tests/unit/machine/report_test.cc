@@ -76,5 +76,13 @@ TEST(Utf8, DecodesAndRefuses) {
         EXPECT_THROW((void)decode_utf8(bad), std::invalid_argument);
 }
 
+TEST(Utf8, PlainTextHasNoCommandsForTerminals) {
+    EXPECT_EQ(plain("a\u00e9\u20ac\U0001F600 \u00a0~"), "a\u00e9\u20ac\U0001F600 \u00a0~");
+    EXPECT_EQ(plain("\x1b[2J\n\x7f"), "?[2J??");
+    EXPECT_EQ(plain("\u0080x\u009b1m"), "?x?1m") << "C1, in UTF-8";
+    EXPECT_EQ(plain("\x9b x\xc3"), "? x?") << "or as it is";
+    EXPECT_EQ(plain("\xf4\x90\x80\x80"), "????");
+}
+
 } // namespace
 } // namespace btvm
