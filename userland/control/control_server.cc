@@ -126,6 +126,9 @@ void ControlServer::process(Client& client, const std::string& line) {
     guarded(client, nullptr, [&] {
         const json request = json::parse(line);
         if (!request.is_object()) throw RequestError("bad-request", "a request is a JSON object");
+        // Sent back as it is, which takes a level of the stack for each of its own.
+        if (request.contains("id") && request["id"].is_structured())
+            throw RequestError("bad-request", "\"id\" is a number, a text, true, false or null");
         if (request.contains("id")) id = request["id"];
         guarded(client, id, [&] {
             if (!request.contains("command") || !request["command"].is_string())

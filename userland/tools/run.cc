@@ -135,6 +135,50 @@ RunExit judge(Pc& pc, const RunOptions& options, MachineState state, bool asked_
     }
 }
 
+/// Runs the machine until its end, or until somebody ends it. `discard`: then the guest's writes to its
+/// images are not wanted, if checkpoints have kept them.
+RunExit drive(Pc& pc, const RunOptions& options, int signals, std::atomic<bool>& discard) {
+    std::atomic<bool> quit_requested{false};
+    PcControl control(pc, [&](bool keep) {
+        discard = !keep;
+        quit_requested = true;
+        // A terminal front end looks at the machine's state only.
+        if (!options.headless) ::kill(::getpid(), SIGTERM);
+    });
+    std::unique_ptr<ControlServer> server = make_control_server(options, pc.config().name, control);
+    if (options.headless) {
+        std::cerr << "btvm-run: " << pc.config().name << " on the " << pc.engine_name() << " engine";
+        if (server) std::cerr << ", control socket " << server->path();
+        std::cerr << "\n";
+    }
+    std::string last_screen;
+    MachineState state{};
+    const auto finish = [&] {
+        state = pc.state();
+        if (state == MachineState::PoweredOff) pc.stop(); // the screen then stays as it was at the end
+        if (options.print_screen) last_screen = screen_text(pc.screen());
+    };
+    pc.start();
+    if (options.checkpoint_period.count())
+        pc.checkpoint_every(options.checkpoint_period, options.checkpoints_kept);
+    if (options.headless) {
+        run_headless(pc, options.frontend, signals, quit_requested);
+        finish();
+    } else {
+        Frontend frontend(pc, options.frontend, signals);
+        frontend.run();
+        if (frontend.discards()) discard = true;
+        finish();
+    }
+    // The terminal is back from here on.
+    std::cout << last_screen << std::flush;
+    if (const auto saving = pc.saving()) {
+        say("waiting until " + saving->path + " is written");
+        pc.finish_save();
+    }
+    return judge(pc, options, state, quit_requested);
+}
+
 RunExit run(const RunOptions& options) {
     if (!options.headless)
         if (const auto reason = Terminal::unusable()) {
@@ -163,47 +207,17 @@ RunExit run(const RunOptions& options) {
     } else if (!config.floppies[0].path.empty()) {
         warn_without_signature(config.floppies[0].path);
     }
-    std::atomic<bool> quit_requested{false}, discard{false};
-    PcControl control(pc, [&](bool keep) {
-        discard = !keep;
-        quit_requested = true;
-        // A terminal front end looks at the machine's state only.
-        if (!options.headless) ::kill(::getpid(), SIGTERM);
-    });
-    std::unique_ptr<ControlServer> server = make_control_server(options, config.name, control);
-    if (options.headless) {
-        std::cerr << "btvm-run: " << config.name << " on the " << pc.engine_name() << " engine";
-        if (server) std::cerr << ", control socket " << server->path();
-        std::cerr << "\n";
+    std::atomic<bool> discard{false};
+    RunExit exit{};
+    try {
+        exit = drive(pc, options, signals.get(), discard);
+        pc.stop();
+    } catch (...) {
+        // Whatever this is, what the guest has written is kept.
+        pc.stop();
+        if (!discard) (void)commit_at_end(pc);
+        throw;
     }
-    std::string last_screen;
-    MachineState state{};
-    const auto finish = [&] {
-        state = pc.state();
-        if (state == MachineState::PoweredOff) pc.stop(); // the screen then stays as it was at the end
-        if (options.print_screen) last_screen = screen_text(pc.screen());
-    };
-    pc.start();
-    if (options.checkpoint_period.count())
-        pc.checkpoint_every(options.checkpoint_period, options.checkpoints_kept);
-    if (options.headless) {
-        run_headless(pc, options.frontend, signals.get(), quit_requested);
-        finish();
-    } else {
-        Frontend frontend(pc, options.frontend, signals.get());
-        frontend.run();
-        if (frontend.discards()) discard = true;
-        finish();
-    }
-    // The terminal is back from here on.
-    std::cout << last_screen << std::flush;
-    if (const auto saving = pc.saving()) {
-        say("waiting until " + saving->path + " is written");
-        pc.finish_save();
-    }
-    RunExit exit = judge(pc, options, state, quit_requested);
-    server.reset();
-    pc.stop();
     if (!discard && !commit_at_end(pc)) exit = RunExit::Image;
     tell_discarded_writes(pc.status());
     tell_host_memory(pc.stats(), config.ram_mib);

@@ -133,6 +133,8 @@ TEST_F(ControlServerTest, HostileInputIsRefused) {
     EXPECT_NE(answer.find("longer than"), std::string::npos);
     // Nesting deep enough to overflow a recursive reader's stack.
     EXPECT_FALSE(raw(std::string(500000, '[') + "\n", 1).empty());
+    const std::string deep = "{\"id\":" + std::string(500000, '[') + std::string(500000, ']') + "}\n";
+    EXPECT_NE(raw(deep, 1).find("\\\"id\\\""), std::string::npos);
     EXPECT_EQ(ControlClient(path()).request("echo", {{"say", 1}})["said"], 1);
 }
 
