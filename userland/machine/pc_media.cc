@@ -1,4 +1,5 @@
 // The media of a saved machine: which images they are, and what the guest has written to snapshots of them.
+#include <algorithm>
 #include <filesystem>
 
 #include "userland/machine/pc_board.hh"
@@ -135,7 +136,12 @@ void Pc::Board::freeze_media(FrozenMachine& frozen) {
 }
 
 void Pc::Board::check_media(const MachineDescription& was) {
-    for (const MediumDescription& here : describe_media()) {
+    const std::vector<MediumDescription> media = describe_media();
+    for (const MediumDescription& before : was.media)
+        if (std::none_of(media.begin(), media.end(),
+                         [&before](const MediumDescription& here) { return here.slot == before.slot; }))
+            throw StateError("drive " + before.slot + ": what was in it is not here");
+    for (const MediumDescription& here : media) {
         const MediumDescription* const before = was.medium(here.slot);
         if (!before) throw StateError(here.path + ": drive " + here.slot + " was empty in the saved machine");
         if (before->bytes != here.bytes)

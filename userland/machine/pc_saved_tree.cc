@@ -19,7 +19,7 @@ unsigned slot_number(std::span<const char* const> slots, const std::string& slot
     return static_cast<unsigned>(std::find(slots.begin(), slots.end(), slot) - slots.begin());
 }
 
-/// The blocks of a pool, in their order; `make` makes one from its bytes.
+/// The blocks of a pool, in their order; `make` makes one from its bytes. load_tree() has looked at its size.
 template <class Block, class Make>
 std::vector<Ref<Block>> load_pool(const StateReader& reader, const std::string& name, Make make) {
     std::vector<Ref<Block>> blocks;
@@ -27,11 +27,17 @@ std::vector<Ref<Block>> load_pool(const StateReader& reader, const std::string& 
     if (!entry) return blocks;
     const std::vector<std::uint8_t> payload = reader.payload(reader.get(name, Type::Pages));
     const PageSet set = page_set(payload, name);
+    const std::vector<std::uint8_t> zeros(set.unit);
+    const auto fill = [&](std::uint64_t end) { // what no run has
+        while (blocks.size() < end)
+            blocks.push_back(make(zeros));
+    };
     decode_pages(payload, name, [&](std::uint64_t index, std::span<const std::uint8_t> units) {
-        blocks.resize(static_cast<std::size_t>(index));
+        fill(index);
         for (; !units.empty(); units = units.subspan(set.unit))
             blocks.push_back(make(units.first(set.unit)));
     });
+    fill(set.units());
     return blocks;
 }
 
@@ -102,7 +108,7 @@ class Pc::TreeBuilder {
 public:
     TreeBuilder(const StateReader& reader, const SavedTree& tree, Machine& machine, Board& board,
                 TrackedMemory& memory)
-        : reader_(reader), tree_(tree), machine_(machine), board_(board),
+        : reader_(reader), tree_(tree), machine_(machine), board_(board), memory_(memory),
           pages_(load_pool<PageStore::Page>(reader, kTreePages, [&](std::span<const std::uint8_t> bytes) {
               return memory.store_page(bytes.first<kStoredPage>());
           })) {
@@ -116,6 +122,8 @@ public:
     [[nodiscard]] const MachineSnapshot& present() const { return present_; }
 
     MachineSnapshot build(const SavedCheckpoint& saved, const MachineSnapshot& base) {
+        for (const std::uint32_t frame : saved.memory.places)
+            if (!memory_.holds(frame)) throw StateError("a place where there is no memory");
         MachineSnapshot out;
         out.resets = saved.resets;
         out.memory = base.memory;
@@ -214,6 +222,7 @@ private:
     const SavedTree& tree_;
     Machine& machine_;
     Board& board_;
+    const TrackedMemory& memory_;
     std::vector<Ref<PageStore::Page>> pages_;
     std::vector<std::shared_ptr<FloppyImage>> floppies_;
     std::vector<std::shared_ptr<DiskImage>> discs_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "userland/devices/guest_time.hh"
+#include "userland/machine/utf8.hh"
 
 namespace btvm {
 
@@ -152,6 +153,9 @@ public:
 
     void checkpoint(const SavedCheckpoint& checkpoint, const CheckpointTree& before) {
         before.check_name(checkpoint.node.name);
+        std::string rows = checkpoint.node.screen; // it is printed, too
+        std::erase(rows, '\n');
+        require(plain(rows) == rows, "screen: not text");
         require(!checkpoint.node.parent || before.nodes().contains(checkpoint.node.parent), "no such parent");
         require(plausible_time(checkpoint.node.guest_time), "beyond any guest's life");
         for (const std::uint8_t floppy : checkpoint.floppies)
@@ -175,6 +179,14 @@ public:
         }
     }
 
+    /// After all checkpoints. Blocks of zeros cost nothing in the file, but memory here: so there is none
+    /// that nobody refers to.
+    void pools() {
+        (void)pool(kTreePages, kStoredPage);
+        for (const auto& [name, pool] : pools_)
+            if (pool.blocks > pool.references) throw StateError(name + ": has blocks that nobody has");
+    }
+
 private:
     static void require(bool good, const char* what) {
         if (!good) throw StateError(what);
@@ -186,37 +198,40 @@ private:
         const MediumDescription* const there = machine_.medium(medium.slot);
         require(there && there->kind == kind && there->bytes == medium.bytes, "not what is in that drive");
     }
+    struct Pool {
+        std::uint64_t blocks{};
+        std::uint64_t references{};
+    };
     template <class Good>
-    static void places(const SavedDifferences& differs, std::uint64_t pool, Good good) {
+    static void places(const SavedDifferences& differs, Pool& pool, Good good) {
         require(std::all_of(differs.places.begin(), differs.places.end(), good), "a place beyond the end");
-        require(std::all_of(differs.blocks.begin(), differs.blocks.end(),
-                            [pool](std::uint32_t block) { return block <= pool; }),
-                "a block that is not there");
+        for (const std::uint32_t block : differs.blocks) {
+            require(block <= pool.blocks, "a block that is not there");
+            if (block) pool.references++;
+        }
     }
     void blocks(const SavedDifferences& differs, std::uint64_t bytes, std::size_t unit,
                 const std::string& name) {
         places(differs, pool(tree_blocks_section(name), unit),
                [units = (bytes + unit - 1) / unit](std::uint32_t place) { return place < units; });
     }
-    /// How many blocks a pool has.
-    std::uint64_t pool(const std::string& name, std::size_t unit) {
-        const auto known = pools_.find(name);
-        if (known != pools_.end()) return known->second;
-        std::uint64_t count = 0;
-        if (reader_.find(name)) {
+    Pool& pool(const std::string& name, std::size_t unit) {
+        const auto [found, is_new] = pools_.try_emplace(name);
+        Pool& pool = found->second;
+        if (is_new && reader_.find(name)) {
             const PageSet set = page_set(reader_.payload(reader_.get(name, Type::Pages)), name);
             require(set.unit == unit && set.base == PageBase::Zero && set.size % unit == 0,
                     "blocks of another size");
-            count = set.units();
+            pool.blocks = set.units();
         }
-        return pools_[name] = count;
+        return pool;
     }
 
     const StateReader& reader_;
     const SavedTree& tree_;
     MachineDescription machine_;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> memory_; ///< Page frames, from and to.
-    std::map<std::string, std::uint64_t> pools_;
+    std::map<std::string, Pool> pools_;
 };
 
 } // namespace
@@ -235,6 +250,8 @@ std::optional<SavedTree> load_tree(const StateReader& reader) {
             check.checkpoint(saved.checkpoints.back(), saved.tree);
             saved.tree.put_back(saved.checkpoints.back().node);
         }
+        name = kTreeSection;
+        check.pools();
         saved.tree.put_back(saved.present, saved.last_id);
     } catch (const std::exception& error) {
         throw StateError(name + ": " + error.what());

@@ -56,6 +56,12 @@ TrackedMemory::Bytes TrackedMemory::bytes_of(std::uint64_t frame) const {
     return Bytes(region.memory + (frame - region.first_frame) * kStoredPage, kStoredPage);
 }
 
+bool TrackedMemory::holds(std::uint64_t frame) const {
+    return std::any_of(regions_.begin(), regions_.end(), [frame](const Region& region) {
+        return frame >= region.first_frame && frame - region.first_frame < region.pages;
+    });
+}
+
 template <class F>
 void TrackedMemory::for_each_page(F f) const {
     for (const Region& region : regions_)
@@ -77,9 +83,17 @@ std::optional<std::uint64_t> TrackedMemory::unnoticed() const {
     return found;
 }
 
+Ref<PageStore::Page> TrackedMemory::stored(std::span<const std::uint8_t, kStoredPage> bytes) {
+    return is_zero(bytes) ? Ref<PageStore::Page>() : known_.store->add(bytes);
+}
+
+Ref<PageStore::Page> TrackedMemory::store_page(std::span<const std::uint8_t, kStoredPage> bytes) {
+    const Lock lock(mutex_);
+    return stored(bytes);
+}
+
 void TrackedMemory::note(std::uint64_t frame, Bytes bytes) {
-    if (is_known(frame, bytes)) return;
-    known_.pages.set(frame, is_zero(bytes) ? Ref<PageStore::Page>() : known_.store->add(bytes));
+    if (!is_known(frame, bytes)) known_.pages.set(frame, stored(bytes));
 }
 
 std::uint64_t TrackedMemory::begin_round() {

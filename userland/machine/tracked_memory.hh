@@ -41,15 +41,15 @@ public:
     };
     [[nodiscard]] Known forget();
 
-    /// Makes memory hold what it held at that moment, which capture() has given. Returns how many pages were
-    /// written.
+    /// Makes memory hold what it held at that moment, which capture() has given, or store_page() page by
+    /// page. Returns how many pages were written.
     std::uint64_t restore(const PageMap& wanted);
 
-    /// A page with these bytes, for a map that restore() may be given.
-    [[nodiscard]] Ref<PageStore::Page> store_page(std::span<const std::uint8_t, kStoredPage> bytes) {
-        const Lock lock(mutex_);
-        return known_.store->add(bytes);
-    }
+    /// A page with these bytes, for a map that restore() may be given; none for zeros.
+    [[nodiscard]] Ref<PageStore::Page> store_page(std::span<const std::uint8_t, kStoredPage> bytes);
+
+    /// Whether there is a page that can be written, so that a map for restore() may have it.
+    [[nodiscard]] bool holds(std::uint64_t frame) const;
 
     /// For tests of the log: a page that holds something else than capture() says. All of memory is read.
     [[nodiscard]] std::optional<std::uint64_t> unnoticed() const;
@@ -79,6 +79,7 @@ private:
     const PageMap& capture_locked();
     /// Whether the page is as it was when it was last looked at.
     [[nodiscard]] bool is_known(std::uint64_t frame, Bytes bytes) const;
+    [[nodiscard]] Ref<PageStore::Page> stored(std::span<const std::uint8_t, kStoredPage> bytes);
     void note(std::uint64_t frame, Bytes bytes);
     void write(std::span<const std::uint64_t> frames, const PageMap& wanted);
 
