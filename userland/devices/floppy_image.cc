@@ -127,6 +127,13 @@ FloppyImage::~FloppyImage() {
     ::close(fd_);
 }
 
+bool FloppyImage::is_in(const std::string& path) const {
+    struct stat own {
+    }, other{};
+    return ::fstat(fd_, &own) == 0 && ::stat(path.c_str(), &other) == 0 && own.st_dev == other.st_dev &&
+           own.st_ino == other.st_ino;
+}
+
 std::optional<std::uint32_t> FloppyImage::locate(unsigned cylinder, unsigned head, unsigned sector) const {
     if (cylinder >= geometry_.cylinders || head >= geometry_.heads) return std::nullopt;
     if (sector < 1 || sector > geometry_.sectors) return std::nullopt;

@@ -77,6 +77,8 @@ public:
     FloppyImage& operator=(const FloppyImage&) = delete;
 
     [[nodiscard]] const std::string& path() const { return path_; }
+    /// Whether it is this file that the image is in: not another one that has been put in its place since.
+    [[nodiscard]] bool is_in(const std::string& path) const;
     [[nodiscard]] const FloppyGeometry& geometry() const { return geometry_; }
     [[nodiscard]] bool write_protected() const { return write_protected_; }
     [[nodiscard]] bool snapshot() const { return options_.snapshot; }

@@ -1,7 +1,6 @@
 // Media under checkpoints: what the guest writes is kept in layers over the images, which stay as they are
 // until somebody commits.
 #include <algorithm>
-#include <filesystem>
 
 #include "userland/machine/pc_board.hh"
 
@@ -17,7 +16,9 @@ std::uint64_t differing_units(const Changes& a, const Changes& b) {
 }
 
 /// Puts what is kept of an image into its file. `others` are earlier states of it, which go on to show what
-/// they showed: what they took from the file so far they now keep themselves.
+/// they showed: what they took from the file so far they now keep themselves. If it fails, all is still kept,
+/// and the next time all of it is written again: after an fdatasync() that has failed the host may have
+/// dropped what it shows us as written.
 template <class Image>
 std::uint64_t commit_image(Image& image, const std::vector<typename Image::Changes*>& others) {
     using Unit = typename Image::Changes::Unit;
@@ -30,7 +31,6 @@ std::uint64_t commit_image(Image& image, const std::vector<typename Image::Chang
         const auto size = static_cast<std::size_t>(std::min(kUnit, image.bytes() - at));
         const auto before = make_ref<Unit>();
         image.read_file(at, std::span(before->bytes).first(size));
-        if (before->bytes == unit.bytes) return;
         for (typename Image::Changes* const other : others)
             if (!other->find(number)) other->set(number, before);
         image.write_file(at, std::span(unit.bytes).first(size));
@@ -39,11 +39,6 @@ std::uint64_t commit_image(Image& image, const std::vector<typename Image::Chang
     if (written) image.flush_file();
     image.clear_changes();
     return written;
-}
-
-bool same_file(const std::string& a, const std::string& b) {
-    std::error_code error;
-    return std::filesystem::equivalent(a, b, error);
 }
 
 } // namespace
@@ -81,7 +76,7 @@ std::shared_ptr<FloppyImage> Pc::Board::open_floppy(const FloppyConfig& floppy) 
     if (!layered) return open();
     // Its file is still locked by the one on the shelf, which has what the guest wrote to it.
     for (const auto& image : shelf) {
-        if (!same_file(image->path(), floppy.path)) continue;
+        if (!image->is_in(floppy.path)) continue;
         if (image->snapshot() == floppy.snapshot && image->read_only() == floppy.write_protect) return image;
         throw FloppyError(floppy.path +
                           ": checkpoints know it with other options (snapshot, write protection)");
