@@ -2,7 +2,10 @@
 // threads: all checkpoints of a machine belong to its thread.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -15,6 +18,19 @@ public:
     RefCounted& operator=(const RefCounted&) = delete;
     virtual ~RefCounted() = default;
 
+    /// Bytes of all such objects that there are in this process: what checkpoints and kept writes take. From
+    /// any thread.
+    [[nodiscard]] static std::uint64_t bytes_in_use() { return bytes_; }
+    static void* operator new(std::size_t size) {
+        void* const object = ::operator new(size);
+        bytes_ += size;
+        return object;
+    }
+    static void operator delete(void* object, std::size_t size) {
+        bytes_ -= size;
+        ::operator delete(object, size);
+    }
+
 private:
     template <class T>
     friend class Ref;
@@ -22,6 +38,7 @@ private:
     [[gnu::noinline]] void let_go() {
         if (--references_ == 0) delete this;
     }
+    inline static std::atomic<std::uint64_t> bytes_{};
     std::uint64_t references_{};
 };
 

@@ -66,7 +66,8 @@ struct PcConfig {
     bool second_drive{}; ///< Drive B is there even without a floppy in it.
     std::array<DriveConfig, kAtaDrives> drives;
     std::string serial; ///< COM1: "", "none", "stdio", "file:PATH", "unix:PATH" or "tcp:PORT".
-    /// Bytes of memory that checkpoints may take, disks and floppies not counted; 0: half of the host's.
+    /// Bytes of memory that checkpoints may take, with what is kept of the guest's writes to disks and
+    /// floppies; 0: half of the host's.
     std::uint64_t checkpoint_memory{};
     std::vector<BootDevice>
         boot; ///< In this order; empty: what there is, a floppy before a disk before a CD.
@@ -152,7 +153,7 @@ struct CheckpointList {
         bool present{};     ///< The machine was here last.
     };
     std::vector<Line> lines;      ///< Parents before children.
-    std::uint64_t stored_bytes{}; ///< Memory that the pages of all of them take.
+    std::uint64_t stored_bytes{}; ///< Memory that they take, with the writes to media that are kept.
 };
 
 /// An image that commit() has written.

@@ -31,6 +31,13 @@ std::uint64_t MachineSnapshot::device_bytes() const {
     return bytes;
 }
 
+std::uint64_t Pc::Checkpoints::stored_bytes() const {
+    std::uint64_t bytes = RefCounted::bytes_in_use(); // pages, blocks, and the maps of both
+    for (const auto& [id, snapshot] : snapshots_)
+        bytes += snapshot.device_bytes();
+    return bytes;
+}
+
 MachineSnapshot Pc::Checkpoints::snapshot() {
     MachineSnapshot now;
     Engine& engine = machine_.engine();
@@ -50,7 +57,8 @@ CheckpointReport Pc::Checkpoints::take(const std::string& name, std::uint64_t ri
     CheckpointNode node;
     node.name = name.empty() ? tree_.free_name(ring ? kRingPrefix : "") : name;
     tree_.check_name(node.name);
-    // What this one will take is not known beforehand, and at most the guest's memory.
+    // What this one will take is not known beforehand, and at most the guest's memory: the writes that it
+    // keeps are there already.
     if (!tree_.nodes().empty() && stored_bytes() >= most_bytes_)
         throw CheckpointError("checkpoints take " + std::to_string(stored_bytes() >> 20) +
                               " MiB of memory, as much as they may: delete some (--checkpoint-memory)");
@@ -146,11 +154,12 @@ void Pc::Checkpoints::remove(std::uint64_t id) {
     snapshots_.erase(id);
     for (const std::uint64_t child : children)
         measure(*tree_.at(child));
+    // What is known of memory stays, also without any: the next one then reads what is dirty only.
 }
 
 void Pc::Checkpoints::take_by_clock(std::size_t most) {
     // The oldest of these make room.
-    for (auto node = tree_.nodes().begin(); stored_bytes() >= most_bytes_ && node != tree_.nodes().end();) {
+    for (auto node = tree_.nodes().begin(); node != tree_.nodes().end() && stored_bytes() >= most_bytes_;) {
         const CheckpointNode& oldest = (node++)->second;
         if (oldest.ring) remove(oldest.id);
     }

@@ -25,7 +25,7 @@ private:
 
 /// Only the machine's thread touches them.
 struct Pc::Checkpoints {
-    /// `most_bytes` of memory for pages; 0: half of what the host has.
+    /// `most_bytes` of memory for all that stored_bytes() counts; 0: half of what the host has.
     Checkpoints(Machine& machine, Board& board, std::uint64_t most_bytes);
 
     CheckpointReport take(const std::string& name, std::uint64_t ring);
@@ -70,7 +70,8 @@ private:
     /// Reckons anew how a checkpoint differs from its parent.
     void measure(CheckpointNode& node);
     void remove(std::uint64_t id);
-    [[nodiscard]] std::uint64_t stored_bytes() const { return memory_.store().pages() * kStoredPage; }
+    /// Memory that checkpoints take, with what is kept of the guest's writes to media.
+    [[nodiscard]] std::uint64_t stored_bytes() const;
 
     Machine& machine_;
     Board& board_;

@@ -7,6 +7,7 @@
 
 #include "tests/unit/ata/temporary_disk.hh"
 #include "tests/unit/machine/disk_worker.hh"
+#include "userland/checkpoint/ref.hh"
 #include "userland/machine/saved_machine.hh"
 #include "userland/state/page_runs.hh"
 
@@ -20,33 +21,12 @@ using Bytes = std::vector<std::uint8_t>;
 class PcCheckpoint : public testing::Test {
 protected:
     PcConfig worker(bool snapshot) { return worker_config(kWorker, disk.path(), snapshot); }
-    static bool halts(const Pc& pc) {
-        const auto end = std::chrono::steady_clock::now() + 60s;
-        while (pc.state() != MachineState::Halted && std::chrono::steady_clock::now() < end)
-            std::this_thread::sleep_for(1ms);
-        return pc.state() == MachineState::Halted;
-    }
     /// What a state of the machine as it is now holds of memory or a medium.
     Bytes content(Pc& pc, const std::string& name) {
         const std::string file = disk.path() + ".state";
         (void)pc.save(file);
         const StateReader reader(open_state_file(file));
-        const Bytes payload = reader.payload(reader.get(name, state_format::Type::Pages));
-        const PageSet set = page_set(payload, name);
-        // Over the image, or over zeros.
-        Bytes bytes = set.base == PageBase::Image ? disk.content() : Bytes();
-        bytes.resize(set.units() * set.unit);
-        decode_pages(payload, name, [&](std::uint64_t index, std::span<const std::uint8_t> units) {
-            std::copy(units.begin(), units.end(),
-                      bytes.begin() + static_cast<std::ptrdiff_t>(index * set.unit));
-        });
-        bytes.resize(set.size);
-        return bytes;
-    }
-    static std::uint32_t load(const Bytes& bytes, std::size_t at, std::size_t size) {
-        std::uint32_t value = 0;
-        std::memcpy(&value, &bytes[at], size);
-        return value;
+        return test::content(reader, name, disk.content());
     }
     /// The work is done, and nothing of it twice or not at all.
     void expect_done(Pc& pc) {
@@ -94,13 +74,20 @@ TEST_F(PcCheckpoint, AThousandRewindsInARow) {
     pc.start();
     std::this_thread::sleep_for(5ms);
     const CheckpointReport report = pc.checkpoint("here");
-    const std::uint64_t stored = pc.checkpoints().stored_bytes;
+    const auto stored_when_there = [&pc] { // what the guest has written since counts, too
+        pc.pause();
+        (void)pc.rewind("");
+        const std::uint64_t stored = pc.checkpoints().stored_bytes;
+        pc.resume();
+        return stored;
+    };
+    const std::uint64_t stored = stored_when_there();
     for (int i = 0; i < 1000; i++) {
         const CheckpointReport back = pc.rewind("");
         ASSERT_EQ(back.guest_time, report.guest_time);
         ASSERT_LT(back.pages, 100u) << "what the guest has written in that moment, not all of memory";
     }
-    EXPECT_EQ(pc.checkpoints().stored_bytes, stored);
+    EXPECT_EQ(stored_when_there(), stored);
     ASSERT_TRUE(halts(pc));
     expect_done(pc);
 }
@@ -233,32 +220,29 @@ TEST_F(PcCheckpoint, MemoryForThemIsBounded) {
     EXPECT_NE(messages[0].find("by the clock"), std::string::npos) << messages[0];
 }
 
-TEST_F(PcCheckpoint, FloppiesGoBackIntoTheirDrives) {
-    std::vector<std::string> images;
-    for (const char* name : {"one", "two"}) {
-        images.push_back(disk.path() + "." + name);
-        std::ofstream(images.back(), std::ios::binary).write("floppy", 6);
-        std::filesystem::resize_file(images.back(), 1440 * 1024);
+TEST_F(PcCheckpoint, WritesToDisksAndDevicesCountAsMemory) {
+    {
+        Pc pc(worker(true));
+        pc.start();
+        pc.pause();
+        (void)pc.checkpoint("start");
+        const std::uint64_t start = pc.checkpoints().stored_bytes;
+        EXPECT_GT(start, sizeof(btvm_state)) << "its devices, at least";
+        pc.resume();
+        ASSERT_TRUE(halts(pc));
+        (void)pc.checkpoint("written");
+        EXPECT_GE(pc.checkpoints().stored_bytes, start + kSectors * 512);
+        (void)pc.rewind("start");
+        pc.pause();
+        (void)pc.rewind("start");
+        const std::uint64_t before = pc.checkpoints().stored_bytes;
+        EXPECT_GE(before, start + kSectors * 512) << "the other branch has them";
+        pc.delete_checkpoint("written");
+        EXPECT_LE(pc.checkpoints().stored_bytes, before - kSectors * 512);
+        pc.delete_checkpoint("start");
+        EXPECT_EQ(pc.checkpoints().stored_bytes, 0u);
     }
-    Pc pc(worker(true));
-    const auto path = [&pc] { return pc.status().floppies[0].path; };
-    pc.start();
-    pc.insert_floppy(0, {images[0], false, false});
-    (void)pc.checkpoint("one");
-    pc.eject_floppy(0);
-    (void)pc.checkpoint("none");
-    pc.insert_floppy(0, {images[1], true, false});
-    (void)pc.checkpoint("two");
-    (void)pc.rewind("one");
-    EXPECT_EQ(path(), images[0]);
-    (void)pc.rewind("none");
-    EXPECT_EQ(path(), "");
-    (void)pc.rewind("two");
-    EXPECT_EQ(path(), images[1]);
-    // The first one's file is still ours: it goes in again without being opened anew.
-    pc.insert_floppy(0, {images[0], false, false});
-    EXPECT_EQ(path(), images[0]);
-    ASSERT_TRUE(halts(pc));
+    EXPECT_EQ(RefCounted::bytes_in_use(), 0u) << "all goes with the machine";
 }
 
 TEST_F(PcCheckpoint, AMachineThatIsOffTakesNone) {

@@ -25,31 +25,10 @@ class LiveSave : public testing::Test {
 protected:
     PcConfig worker(bool snapshot = true) { return worker_config(kWorker, disk.path(), snapshot); }
     [[nodiscard]] std::string file() const { return disk.path() + ".state"; }
-    static bool halts(const Pc& pc) {
-        const auto end = std::chrono::steady_clock::now() + 60s;
-        while (pc.state() != MachineState::Halted && std::chrono::steady_clock::now() < end)
-            std::this_thread::sleep_for(1ms);
-        return pc.state() == MachineState::Halted;
-    }
-    static std::uint32_t load(const Bytes& bytes, std::size_t at, std::size_t size) {
-        std::uint32_t value = 0;
-        std::memcpy(&value, &bytes[at], size);
-        return value;
-    }
-    static Bytes content(const StateReader& reader, const std::string& name) {
-        const Bytes payload = reader.payload(reader.get(name, state_format::Type::Pages));
-        const PageSet set = page_set(payload, name);
-        Bytes bytes(set.units() * set.unit);
-        decode_pages(payload, name, [&](std::uint64_t index, std::span<const std::uint8_t> units) {
-            std::copy(units.begin(), units.end(),
-                      bytes.begin() + static_cast<std::ptrdiff_t>(index * set.unit));
-        });
-        return bytes;
-    }
     /// How many sectors the guest had done at the file's moment.
     std::uint32_t done_in_file() {
         const StateReader reader(open_state_file(file()));
-        const Bytes media = content(reader, "media/hda");
+        const Bytes media = test::content(reader, "media/hda");
         std::uint32_t done = 0;
         while (done < kSectors && load(media, done * 512 + 510, 2) == 0x1234 + done)
             done++;
@@ -70,7 +49,8 @@ protected:
             (void)pc.save(after);
         }
         const StateReader reader(open_state_file(after));
-        const Bytes memory = content(reader, "memory/conventional RAM"), media = content(reader, "media/hda");
+        const Bytes memory = test::content(reader, "memory/conventional RAM"),
+                    media = test::content(reader, "media/hda");
         std::uint32_t sum = 0;
         for (unsigned sector = 0; sector < kSectors; sector++) {
             sum += 256 * (0x1234 + sector);

@@ -1,8 +1,15 @@
-// A guest that works a disk, for machines that are saved and taken back in the middle of it.
+// A guest that works a disk, for machines that are saved and taken back in the middle of it; and what such
+// tests look at.
 #pragma once
+
+#include <chrono>
+#include <cstring>
+#include <thread>
 
 #include "tests/unit/machine/tiny_bios.hh"
 #include "userland/machine/pc.hh"
+#include "userland/state/page_runs.hh"
+#include "userland/state/state_reader.hh"
 
 namespace btvm {
 
@@ -37,5 +44,41 @@ inline PcConfig worker_config(const std::vector<std::uint8_t>& code, const std::
     config.drives[0] = {DriveConfig::Kind::Disk, disk, snapshot, std::nullopt};
     return config;
 }
+
+/// Waits for the state, not for ever: false if it does not come.
+inline bool reaches(const Pc& pc, MachineState state, std::chrono::seconds limit) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (pc.state() != state && std::chrono::steady_clock::now() < end)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return pc.state() == state;
+}
+
+inline bool halts(const Pc& pc) { return reaches(pc, MachineState::Halted, std::chrono::seconds(60)); }
+
+/// A number of 1 to 4 bytes.
+inline std::uint32_t load(const std::vector<std::uint8_t>& bytes, std::size_t at, std::size_t size) {
+    std::uint32_t value = 0;
+    std::memcpy(&value, &bytes[at], size);
+    return value;
+}
+
+namespace test {
+
+/// What a state holds of memory, or of a medium over what is in its image.
+inline std::vector<std::uint8_t> content(const StateReader& reader, const std::string& name,
+                                         const std::vector<std::uint8_t>& image = {}) {
+    const std::vector<std::uint8_t> payload = reader.payload(reader.get(name, state_format::Type::Pages));
+    const PageSet set = page_set(payload, name);
+    std::vector<std::uint8_t> bytes;
+    if (set.base == PageBase::Image) bytes = image;
+    bytes.resize(set.units() * set.unit);
+    decode_pages(payload, name, [&](std::uint64_t index, std::span<const std::uint8_t> units) {
+        std::copy(units.begin(), units.end(), bytes.begin() + static_cast<std::ptrdiff_t>(index * set.unit));
+    });
+    bytes.resize(set.size);
+    return bytes;
+}
+
+} // namespace test
 
 } // namespace btvm

@@ -19,13 +19,6 @@ using state_format::Type;
 using test::TemporaryDisk;
 using Bytes = std::vector<std::uint8_t>;
 
-bool reaches(const Pc& pc, MachineState state, std::chrono::seconds limit) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (pc.state() != state && std::chrono::steady_clock::now() < end)
-        std::this_thread::sleep_for(1ms);
-    return pc.state() == state;
-}
-
 class PcState : public testing::Test {
 protected:
     PcConfig worker() { return worker_config(kWorker, disk.path(), true); }
@@ -61,22 +54,6 @@ protected:
         wishes.snapshot = true;
         return wishes;
     }
-    /// What a state holds of memory or a medium, over zeros.
-    static Bytes content(const StateReader& reader, const std::string& name) {
-        const Bytes payload = reader.payload(reader.get(name, Type::Pages));
-        const PageSet set = page_set(payload, name);
-        Bytes bytes(set.units() * set.unit);
-        decode_pages(payload, name, [&](std::uint64_t index, std::span<const std::uint8_t> units) {
-            std::copy(units.begin(), units.end(),
-                      bytes.begin() + static_cast<std::ptrdiff_t>(index * set.unit));
-        });
-        return bytes;
-    }
-    static std::uint32_t load(const Bytes& bytes, std::size_t at, std::size_t size) {
-        std::uint32_t value = 0;
-        std::memcpy(&value, &bytes[at], size);
-        return value;
-    }
 
     TemporaryDisk disk{2048};
 };
@@ -98,7 +75,7 @@ TEST_F(PcState, SavedAndRestoredAgainAndAgainTheWorkComesOutTheSame) {
     (void)pc->save(file());
 
     const SavedMachine saved(file());
-    const Bytes memory = content(saved.reader(), "memory/conventional RAM");
+    const Bytes memory = test::content(saved.reader(), "memory/conventional RAM");
     std::uint32_t sum = 0;
     for (unsigned sector = 0; sector < kSectors; sector++)
         sum += 256 * (0x1234 + sector);
@@ -110,7 +87,7 @@ TEST_F(PcState, SavedAndRestoredAgainAndAgainTheWorkComesOutTheSame) {
     EXPECT_LE(load(memory, 0x606, 2), milliseconds + 1);
     EXPECT_GE(load(memory, 0x606, 2), milliseconds * 3 / 4);
     // The disk as the guest sees it, and the image as it was.
-    const Bytes written = content(saved.reader(), "media/hda");
+    const Bytes written = test::content(saved.reader(), "media/hda");
     for (unsigned sector = 0; sector < kSectors; sector++)
         ASSERT_EQ(load(written, sector * 512 + 510, 2), 0x1234 + sector);
     const Bytes image = disk.content();
