@@ -294,8 +294,43 @@ btvm_trap:
 4:	movq	$BTVM_LEAVE_MONITOR, CTX_leave_reason(%rdi)
 	jmp	btvm_leave
 
+	/*
+	 * #DB at ring 0: a breakpoint of the guest's on what user code loaded SS from, held back until after the instruction
+	 * that followed, which came in here (SDM Vol. 3A 6.8.3). Note it and go on. With an IRET NMIs would be let in too
+	 * early (see urgent.h): so the way back is RET here too, by words below the interrupted stack pointer. The frame is
+	 * there, or 8 bytes lower where the stack was not aligned; each word of it is read before one is written over it.
+	 */
+btvm_late_debug:
+	push	%rbx
+	push	%rcx
+	push	%rax
+	FIND_CONTEXT %rbx
+	mov	%dr6, %rax
+	or	%rax, CTX_late_dr6(%rbx)
+	mov	$0xffff0ff0, %eax
+	mov	%rax, %dr6
+	pop	%rax
+	.set late_frame, 16 /* above RCX and RBX */
+	mov	late_frame + FRAME_rsp - FRAME_vector(%rsp), %rbx
+	mov	late_frame + FRAME_rip - FRAME_vector(%rsp), %rcx
+	mov	%rcx, -8(%rbx)
+	mov	late_frame + FRAME_rflags - FRAME_vector(%rsp), %rcx
+	btr	$8, %ecx /* TF: nobody steps here */
+	mov	%rcx, -16(%rbx)
+	mov	8(%rsp), %rcx
+	mov	%rcx, -24(%rbx)
+	mov	(%rsp), %rcx
+	lea	-24(%rbx), %rsp
+	pop	%rbx
+	popfq
+	ANNOTATE_UNRET_SAFE
+	ret
+	int3
+
 	/* A fault of ring 0 itself: keep where it was for the report, and end the VM. */
 btvm_monitor_fault:
+	cmpq	$1, (%rsp)
+	je	btvm_late_debug
 	PUSH_REGISTERS
 	cld
 	FIND_CONTEXT %rdi

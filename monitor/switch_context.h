@@ -118,7 +118,7 @@ struct btvm_switch_context {
 	struct btvm_table_image world_gdtr, world_idtr;
 	struct btvm_table_image user_gdtr, user_idtr;
 	btvm_u64 user_tables;               /* 1: the user pair is in force, or shall be when the frame is loaded */
-	btvm_u64 dr[4], dr7;                /* the breakpoint plan, as the debug registers hold it */
+	btvm_u64 dr[4], dr7;                /* as the debug registers hold them: a plan, or breakpoints of the guest */
 	btvm_u16 ds, es, fs, gs, padding1[4]; /* what these registers hold at ring 3 */
 	/* Descriptors to load DS, ES, FS and GS with at entry in place of those in the user tables; 0: those. */
 	btvm_u64 hidden_part[4];
@@ -130,6 +130,7 @@ struct btvm_switch_context {
 	btvm_u64 monitor_argument; /* the world's state, at its guest-world address */
 	btvm_u64 pending;          /* bit 0: NMI, bit 1: #MC seen at ring 0, for the host to raise again */
 	btvm_u64 trap_cr2, trap_dr6;
+	btvm_u64 late_dr6; /* of breakpoints that trapped at ring 0, when they were held back so long; 0: none */
 	btvm_u64 leave_reason; /* BTVM_LEAVE_* */
 	struct btvm_trap_frame fault_frame; /* BTVM_LEAVE_MONITOR_FAULT: where ring 0 was */
 	btvm_u64 fault_cr2;

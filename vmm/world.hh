@@ -71,6 +71,10 @@ struct NativeState {
     bool fpu_wanted{}; ///< The host loads the guest's FPU registers at each entry.
     bool verify_stepped{}; ///< Verify mode: the instruction at verify_from has just been single-stepped.
     u64 verify_from{};
+    u64 resume_rip{};          ///< Where native code began with...
+    bool resume_flag{};        ///< ... the guest's EFLAGS.RF,
+    bool resume_flag_native{}; ///< which the processor was told too;
+    bool resume_flag_ours{};   ///< or it was told to pass a breakpoint of ours.
 };
 
 struct World {

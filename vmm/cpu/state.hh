@@ -2,6 +2,7 @@
 // read and written by the monitor, the module and the interpreter alike.
 #pragma once
 
+#include "vmm/cpu/debug_registers.hh"
 #include "vmm/cpu/features.hh"
 #include "vmm/cpu/registers.hh"
 #include "vmm/cpu/segment.hh"
@@ -72,6 +73,8 @@ struct CpuState {
     [[nodiscard]] constexpr bool real_addressing() const {
         return !protected_mode() || (rflags & eflags::kVm);
     }
+    /// Whether a breakpoint of the guest's own is enabled, of whatever kind.
+    [[nodiscard]] constexpr bool has_breakpoints() const { return dr[7] & dr7::kEnables; }
     [[nodiscard]] constexpr bool code32() const { return seg[Cs].access.default_big(); }
     [[nodiscard]] constexpr bool stack32() const { return seg[Ss].access.default_big(); }
 };

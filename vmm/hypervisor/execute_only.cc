@@ -160,10 +160,9 @@ Verdict Tracer::resume_copies() {
     if (world_.config.flags & BTVM_CONFIG_VERIFY) {
         note_violation(check_covered(), linear_pc(cpu_).value);
         if (world_.error.suberror) return leave(HostRequest::Error);
-        flags = eflags::kTf | eflags::kRf;
+        flags = eflags::kTf;
     }
-    static constexpr Plan kNoBreakpoints{};
-    native::enter_kernel(world_, view_, kNoBreakpoints, flags);
+    native::enter_kernel(world_, view_, nullptr, flags);
     world_.request = HostRequest::None;
     return Verdict::Resume;
 }

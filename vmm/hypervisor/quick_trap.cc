@@ -45,7 +45,7 @@ private:
         constexpr u32 kWatched = BTVM_CONFIG_VERIFY | BTVM_CONFIG_TRACE;
         if ((world_.config.flags & (BTVM_CONFIG_EXECUTE_ONLY | kWatched)) != BTVM_CONFIG_EXECUTE_ONLY ||
             native::from_user(world_) || world_.code.lost_count() || world_.code.newly_watched_count() ||
-            world_.owes_tick_now() || cpu_.nmi_pending || cpu_.interrupt_shadow ||
+            world_.owes_tick_now() || cpu_.nmi_pending || cpu_.interrupt_shadow || cpu_.has_breakpoints() ||
             (cpu_.rflags & (eflags::kTf | eflags::kRf | eflags::kVm)))
             return true;
         if (world_.stats.trap_breakpoint % kTrapsBetweenClockReads == 0 &&

@@ -278,9 +278,10 @@ Verdict Tracer::proceed() {
     }
 }
 
-/// The branch at cpu_.rip, whose target is in an operand. False: it would fault, and nothing is done.
+/// The branch at cpu_.rip, whose target is in an operand. False: it would fault, or may meet a breakpoint of
+/// the guest's, and nothing is done.
 bool Tracer::resolve_branch() {
-    if (cpu_.interrupt_shadow || !interpreter_.pointer_branch()) return false;
+    if (cpu_.interrupt_shadow || cpu_.has_breakpoints() || !interpreter_.pointer_branch()) return false;
     count_emulated(InstructionClass::PointerBranch);
     note_written_pages();
     return true;
@@ -345,7 +346,7 @@ void Tracer::forget_stale_translations() {
 
 Verdict Tracer::resume_user() {
     if (!prepare_native(ShadowSide::User)) return leave(HostRequest::Fpu);
-    native::enter_user(world_, view_, 0);
+    native::enter_user(world_, view_);
     world_.native.plan_valid = false;
     world_.request = HostRequest::None;
     return Verdict::Resume;
@@ -359,7 +360,7 @@ Verdict Tracer::resume() {
         if (!verified()) return leave(HostRequest::Error);
         flags |= eflags::kTf | eflags::kRf;
     }
-    native::enter_kernel(world_, view_, plan, flags);
+    native::enter_kernel(world_, view_, &plan, flags);
     world_.request = HostRequest::None;
     return Verdict::Resume;
 }

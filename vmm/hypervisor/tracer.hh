@@ -6,6 +6,7 @@
 // takes effect only in resume(), which cannot fail.
 #pragma once
 
+#include "vmm/native/native_state.hh"
 #include "vmm/plan/check.hh"
 #include "vmm/world.hh"
 
@@ -42,7 +43,7 @@ private:
     enum class Stepped : u8 { On, Leave };
 
     [[nodiscard]] Verdict on_debug();
-    [[nodiscard]] Verdict on_user_debug();
+    [[nodiscard]] Verdict on_guest_debug(u64 dr6);
     [[nodiscard]] bool faults_for_itself(Vector vector) const;
     [[nodiscard]] Verdict deliver_and_proceed(const Event& event);
     [[nodiscard]] Verdict on_page_fault();
@@ -77,7 +78,7 @@ private:
     void note_delivery(u32 vector, u32 error);
 
     // execute_only.cc: the second provider.
-    [[nodiscard]] bool traces_by_copies() const { return world_.config.flags & BTVM_CONFIG_EXECUTE_ONLY; }
+    [[nodiscard]] bool traces_by_copies() const { return native::traces_by_copies(world_); }
     void drop_copies_of(u32 frame);
     void drop_all_copies();
     void drop_lost_copies();

@@ -2,14 +2,12 @@
 #include "vmm/base/platform.hh"
 #include "vmm/hypervisor/tracer.hh"
 #include "vmm/mmu/guest_walk.hh"
+#include "vmm/native/breakpoints.hh"
 #include "vmm/native/native_state.hh"
 
 namespace btvm {
 
 namespace {
-
-constexpr u64 kDr6Breakpoints = 0xf;
-constexpr u64 kDr6SingleStep = 1u << 14;
 
 constexpr bool is(u64 vector, Vector v) { return vector == static_cast<u64>(v); }
 
@@ -88,23 +86,31 @@ Verdict Tracer::emulate_and_proceed() {
     return proceed();
 }
 
-/// No breakpoint of ours stands in user code: it has set TF by itself, or executed INT1.
-Verdict Tracer::on_user_debug() {
+/// A debug exception that is the guest's own; `dr6` says of what, with nothing in it of INT1.
+Verdict Tracer::on_guest_debug(u64 dr6) {
     Event event;
     event.vector = static_cast<u8>(Vector::Debug);
-    if (view_.context->trap_dr6 & kDr6SingleStep)
-        cpu_.dr[6] |= kDr6SingleStep;
-    else
-        event.kind = Event::Kind::Icebp;
+    // What the guest does not clear stays (SDM Vol. 3B 17.2.3).
+    cpu_.dr[6] |= dr6;
+    if (!dr6) event.kind = Event::Kind::Icebp;
     world_.stats.trap_exception++;
     return deliver_and_proceed(event);
 }
 
 Verdict Tracer::on_debug() {
-    if (native::from_user(world_)) return on_user_debug();
     const u64 dr6 = view_.context->trap_dr6;
-    if ((dr6 & kDr6SingleStep) && (world_.config.flags & BTVM_CONFIG_VERIFY)) return on_single_step();
-    if (dr6 & kDr6Breakpoints) world_.stats.trap_breakpoint++;
+    const u64 step = dr6 & dr6::kSingleStep;
+    const bool user = native::from_user(world_);
+    // No breakpoint of ours stands in user code, nor anywhere where copies are used.
+    const u64 hits = user || traces_by_copies() ? native::breakpoint_hits(*view_.context, dr6) : 0;
+    if (user) return on_guest_debug(step | hits);
+    const bool verifies = step && (world_.config.flags & BTVM_CONFIG_VERIFY);
+    if (hits) {
+        world_.stats.trap_single_step += verifies;
+        return on_guest_debug(hits);
+    }
+    if (verifies) return on_single_step();
+    if (dr6 & dr6::kBreakpoints) world_.stats.trap_breakpoint++;
     if (world_.native.plan_valid) note_stop();
     world_.native.plan_valid = false;
     return proceed();

@@ -3,27 +3,15 @@
 
 namespace btvm {
 
-namespace {
-
-/// DR7.R/Wn.
-enum BreakOn : unsigned { kExecute = 0, kWriteData = 1, kPort = 2, kAccessData = 3 };
-
-constexpr unsigned kind_of(u64 dr7, unsigned n) { return dr7 >> (16 + 4 * n) & 3; }
-constexpr u32 length_of(u64 dr7, unsigned n) {
-    const unsigned code = dr7 >> (18 + 4 * n) & 3;
-    return code == 2 ? 8 : code + 1; // 2 is undefined on these processors
-}
-constexpr bool enabled(u64 dr7, unsigned n) { return dr7 >> (2 * n) & 3; }
-
-} // namespace
+using namespace dr7;
 
 /// False if a breakpoint on the instruction at CS:RIP raises #DB.
 bool Execution::code_breakpoint() {
     const u32 linear = static_cast<u32>(cpu_.seg[Cs].base + cpu_.rip);
-    const u64 dr7 = cpu_.dr[7];
+    const u64 control = cpu_.dr[7];
     u32 hits = 0;
-    for (unsigned n = 0; n < 4; n++)
-        if (enabled(dr7, n) && kind_of(dr7, n) == kExecute && static_cast<u32>(cpu_.dr[n]) == linear)
+    for (unsigned n = 0; n < kBreakpoints; n++)
+        if (enabled(control, n) && kind_of(control, n) == kExecute && static_cast<u32>(cpu_.dr[n]) == linear)
             hits |= 1u << n;
     if (!hits) return true;
     cpu_.dr[6] |= hits;
@@ -33,10 +21,10 @@ bool Execution::code_breakpoint() {
 /// Notes the enabled breakpoints whose kind is in the set `kinds` and whose range meets [first, first +
 /// size).
 void Execution::watch_range(u32 first, u32 size, unsigned kinds) {
-    const u64 dr7 = cpu_.dr[7];
-    for (unsigned n = 0; n < 4; n++) {
-        if (!enabled(dr7, n) || !(kinds >> kind_of(dr7, n) & 1)) continue;
-        const u32 length = length_of(dr7, n);
+    const u64 control = cpu_.dr[7];
+    for (unsigned n = 0; n < kBreakpoints; n++) {
+        if (!enabled(control, n) || !(kinds >> kind_of(control, n) & 1)) continue;
+        const u32 length = length_of(control, n);
         const u32 start = static_cast<u32>(cpu_.dr[n]) & ~(length - 1);
         if (first - start < length || start - first < size) debug_hits_ |= 1u << n;
     }
@@ -47,7 +35,7 @@ void Execution::watch_data(u32 linear, u32 size, bool write) {
 }
 
 void Execution::watch_port(u16 port, unsigned size) {
-    if ((cpu_.dr[7] & 0xff) && (cpu_.cr4 & cr4::kDe)) watch_range(port, size, 1u << kPort);
+    if (cpu_.has_breakpoints() && (cpu_.cr4 & cr4::kDe)) watch_range(port, size, 1u << kPort);
 }
 
 } // namespace btvm

@@ -37,8 +37,6 @@ bool makes_double_fault(const Event& first, const Event& second) {
            (a == Severity::PageFault && (b == Severity::Contributory || b == Severity::PageFault));
 }
 
-constexpr u64 kGeneralDetect = 1u << 13; // DR7.GD
-
 } // namespace
 
 /// Raises `event` at the current RIP, whatever becomes of it.
@@ -81,7 +79,7 @@ bool Execution::enter_handler(const Event& event, u32 return_ip) {
     if (!(cpu_.protected_mode() ? enter_protected(event, return_ip) : enter_real(event, return_ip)))
         return false;
     // So that the handler itself can use the debug registers (SDM Vol. 3B 17.2.4).
-    if (debug) cpu_.dr[7] &= ~kGeneralDetect;
+    if (debug) cpu_.dr[7] &= ~dr7::kGeneralDetect;
     return true;
 }
 

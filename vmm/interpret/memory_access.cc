@@ -74,7 +74,7 @@ void Execution::mark_accessed(const MemoryRef& ref, bool write) {
 void Execution::load_bytes(const MemoryRef& ref, void* out) {
     if (!ref.marked) [[unlikely]]
         mark_accessed(ref, false);
-    if (cpu_.dr[7] & 0xff) [[unlikely]]
+    if (cpu_.has_breakpoints()) [[unlikely]]
         watch_data(ref.linear, ref.size, false);
     memory_.read(ref.first, out, ref.first_bytes);
     if (ref.first_bytes != ref.size) [[unlikely]]
@@ -84,7 +84,7 @@ void Execution::load_bytes(const MemoryRef& ref, void* out) {
 void Execution::store_bytes(const MemoryRef& ref, const void* in) {
     if (!ref.marked) [[unlikely]]
         mark_accessed(ref, true);
-    if (cpu_.dr[7] & 0xff) [[unlikely]]
+    if (cpu_.has_breakpoints()) [[unlikely]]
         watch_data(ref.linear, ref.size, true);
     memory_.write(ref.first, in, ref.first_bytes);
     if (ref.first_bytes != ref.size) [[unlikely]]

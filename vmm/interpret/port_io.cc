@@ -102,7 +102,7 @@ u32 Execution::block_room(unsigned size, u32 left, const Segment& segment, u32 o
 /// userland is asked, and again when the answer is there, so nothing can fail half-way. Returns how many are
 /// done; 0 with io_: userland is asked; 0 without: one by one, and any fault is found there.
 u32 Execution::port_block(unsigned size, u32 left) {
-    if ((cpu_.dr[7] & 0xff) || flag(eflags::kTf) || flag(eflags::kDf) || alignment_checked()) return 0;
+    if (cpu_.has_breakpoints() || flag(eflags::kTf) || flag(eflags::kDf) || alignment_checked()) return 0;
     const bool write = in_.opcode & 2;
     const u16 port = static_cast<u16>(reg(Rdx, 2));
     const Segment& segment = cpu_.seg[write ? override_or(Ds) : Es];

@@ -7,7 +7,6 @@ namespace btvm {
 
 namespace {
 
-constexpr u32 kSingleStep = 1u << 14; // DR6.BS
 constexpr u8 kShadowInterrupts = 1;
 constexpr u8 kShadowDebug = 3;
 
@@ -127,7 +126,7 @@ StepStatus Execution::step() {
     owner_.tsc++;
     const bool single_step = flag(eflags::kTf);
     debug_hits_ = cpu_.debug_pending;
-    if ((cpu_.dr[7] & 0xff) && !flag(eflags::kRf) && cpu_.interrupt_shadow != kShadowDebug &&
+    if (cpu_.has_breakpoints() && !flag(eflags::kRf) && cpu_.interrupt_shadow != kShadowDebug &&
         !code_breakpoint())
         return raise(fault_);
     if (!fetch()) return raise(fault_);
@@ -161,7 +160,7 @@ StepStatus Execution::finish_traps(bool single_step) {
     cpu_.interrupt_shadow = debug_shadow_ ? kShadowDebug : shadow_ ? kShadowInterrupts : 0;
     // The load of SS holds its data breakpoints back; its single step is lost (SDM Vol. 3A 6.8.3).
     cpu_.debug_pending = debug_shadow_ ? static_cast<u8>(debug_hits_) : 0;
-    if (single_step && !no_single_step_) debug_hits_ |= kSingleStep;
+    if (single_step && !no_single_step_) debug_hits_ |= static_cast<u32>(dr6::kSingleStep);
     if (debug_hits_ && !debug_shadow_) [[unlikely]] {
         cpu_.dr[6] |= debug_hits_;
         Event trap;

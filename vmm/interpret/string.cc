@@ -106,7 +106,7 @@ bool Execution::string_iteration(unsigned size) {
 u32 Execution::bulk_iterations(unsigned size, u32 wanted) {
     const bool moves = (in_.opcode | 1) == 0xa5;
     if (!moves && (in_.opcode | 1) != 0xab) return 0;
-    if ((cpu_.dr[7] & 0xff) || flag(eflags::kDf) || wanted < 2) return 0;
+    if (cpu_.has_breakpoints() || flag(eflags::kDf) || wanted < 2) return 0;
     if (alignment_checked() || cpu_.a20_mask_off)
         return 0; // with A20 masked, distinct addresses may be the same byte
     u8 buffer[256];

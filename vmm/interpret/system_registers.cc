@@ -18,10 +18,8 @@ constexpr u64 kCr4Reload = cr4::kPae | cr4::kPge | cr4::kPse;
 
 constexpr u64 kDr6Fixed = 0xffff0ff0;
 constexpr u64 kDr6Writable = 0xe00f;
-constexpr u64 kDr7Fixed = 0x400;
 constexpr u64 kDr7Writable = 0xffff23ff;
-constexpr u64 kGeneralDetect = 1u << 13; // DR7.GD
-constexpr u64 kDebugAccess = 1u << 13;   // DR6.BD
+constexpr u64 kDebugAccess = 1u << 13; // DR6.BD
 
 enum Msr : u32 {
     kMsrTsc = 0x10,
@@ -118,7 +116,7 @@ bool Execution::move_debug() {
         n += 2;
     }
     if (!privileged()) return false;
-    if (cpu_.dr[7] & kGeneralDetect) {
+    if (cpu_.dr[7] & dr7::kGeneralDetect) {
         cpu_.dr[6] |= kDebugAccess;
         return fault(Vector::Debug);
     }
@@ -130,7 +128,7 @@ bool Execution::move_debug() {
     if (n == 6)
         cpu_.dr[6] = (value & kDr6Writable) | kDr6Fixed;
     else if (n == 7)
-        cpu_.dr[7] = (value & kDr7Writable) | kDr7Fixed;
+        cpu_.dr[7] = (value & kDr7Writable) | dr7::kFixed;
     else
         cpu_.dr[n] = value;
     return true;

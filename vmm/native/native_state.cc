@@ -1,6 +1,7 @@
 #include "vmm/native/native_state.hh"
 
 #include "vmm/base/platform.hh"
+#include "vmm/native/breakpoints.hh"
 #include "vmm/native/data_segments.hh"
 
 namespace btvm::native {
@@ -80,41 +81,13 @@ void store_control_registers(const CpuState& cpu, btvm_switch_context& context) 
     platform::write_cr4(context.world_cr4);
 }
 
-void store_breakpoints(const Plan& plan, btvm_switch_context& context) {
-    constexpr u64 kDr7Fixed = 0x400;
-    u64 dr7 = kDr7Fixed; // every R/W and LEN field 0: execution breakpoints
-    if (!plan.count && context.dr7 == dr7) return;
-    bool placed[kMaxBreakpoints]{};
-    // What already stands somewhere stays there.
-    for (unsigned reg = 0; reg < kMaxBreakpoints; reg++)
-        for (unsigned i = 0; i < plan.count; i++)
-            if (!placed[i] && context.dr[reg] == plan.address[i]) {
-                placed[i] = true;
-                dr7 |= u64{1} << (2 * reg);
-                break;
-            }
-    for (unsigned i = 0; i < plan.count; i++) {
-        if (placed[i]) continue;
-        unsigned reg = 0;
-        while (dr7 & u64{1} << (2 * reg))
-            reg++;
-        context.dr[reg] = plan.address[i];
-        platform::write_breakpoint(reg, plan.address[i]);
-        dr7 |= u64{1} << (2 * reg);
-    }
-    if (context.dr7 != dr7) {
-        context.dr7 = dr7;
-        platform::write_dr7(dr7);
-    }
-}
-
-void enter_kernel(World& world, View& view, const Plan& plan, u64 extra_flags) {
+void enter_kernel(World& world, View& view, const Plan* plan, u64 extra_flags) {
     btvm_switch_context& context = *view.context;
     const bool from_user_tables = context.user_tables;
     if (from_user_tables) {
         platform::load_gdt_then_idt(&context.world_gdtr, &context.world_idtr);
         // User code can have written PKRU.
-        if (world.config.flags & BTVM_CONFIG_EXECUTE_ONLY) platform::write_pkru(BTVM_PKRU);
+        if (traces_by_copies(world)) platform::write_pkru(BTVM_PKRU);
         context.user_tables = 0;
         for (btvm_u64& hidden : context.hidden_part)
             hidden = 0;
@@ -125,8 +98,11 @@ void enter_kernel(World& world, View& view, const Plan& plan, u64 extra_flags) {
         for (unsigned i = 0; i < kSegRegCount; i++)
             world.native.stored[i] = world.cpu.seg[i];
     }
-    store_breakpoints(plan, context);
-    store_registers(world.cpu, context.frame, extra_flags);
+    if (plan)
+        store_breakpoints(*plan, context);
+    else
+        store_guest_breakpoints(world.cpu, context);
+    store_registers(world.cpu, context.frame, extra_flags | enter_resume_flag(world, context, extra_flags));
     world.native.way = Way::Trace;
 }
 

@@ -19,25 +19,31 @@ inline constexpr u64 kFlags = eflags::kArithmetic | eflags::kDf;
     return true;
 }
 
+/// Whether kernel code runs in execute-only copies: without breakpoints of ours in the debug registers.
+[[nodiscard]] inline bool traces_by_copies(const World& world) {
+    return world.config.flags & BTVM_CONFIG_EXECUTE_ONLY;
+}
+
 [[nodiscard]] inline Way way(const World& world) {
-    return way(world.cpu, world.lax_segments, world.cpu.cpl() == 0 && has_stored_segments(world));
+    return way(world.cpu, world.lax_segments, world.cpu.cpl() == 0 && has_stored_segments(world),
+               traces_by_copies(world));
 }
 
 /// Whether what came out of native execution last, or is in it, is guest user code.
 [[nodiscard]] inline bool from_user(const World& world) { return world.native.way == Way::Direct; }
 
-/// Prepares Way::Trace: our segments with the guest's bases, `plan` in the debug registers, the guest's
-/// registers in the frame. `extra_flags`: RF or TF.
-void enter_kernel(World& world, View& view, const Plan& plan, u64 extra_flags);
+/// Prepares Way::Trace: our segments with the guest's bases, `plan` in the debug registers, or where it is
+/// null the guest's own breakpoints; the guest's registers in the frame. `extra_flags`: RF or TF.
+void enter_kernel(World& world, View& view, const Plan* plan, u64 extra_flags);
 
 /// Brings the descriptors that user code may use up to date. False: a segment register holds what no load can
 /// give it, or EIP is beyond the segment; the next instruction must be interpreted.
 [[nodiscard]] bool prepare_user(World& world, View& view);
-/// Prepares Way::Direct, after prepare_user(): the guest's own selectors and flags, no breakpoints.
-void enter_user(World& world, View& view, u64 extra_flags);
+/// Prepares Way::Direct, after prepare_user(): the guest's own selectors, flags and breakpoints.
+void enter_user(World& world, View& view);
 
 /// Takes the guest's registers, whichever way it ran, back into World::cpu. Segment registers that user code
-/// loaded are rebuilt from the descriptors it loaded.
+/// loaded are rebuilt from the descriptors it loaded. EFLAGS.RF is what an interrupt here would push.
 void leave_native(World& world, View& view);
 
 /// Takes the registers of guest kernel code out of the trap frame.
@@ -48,9 +54,6 @@ void store_registers(const CpuState& cpu, btvm_trap_frame& frame, u64 extra_flag
 /// Makes our GDT's guest segments and control registers those of the guest, and in the guest world loads the
 /// data segments that changed, or all.
 void store_segments(const CpuState& cpu, btvm_switch_context& context, bool reload_all = false);
-
-/// Makes the debug registers hold `plan`, writing only those that change.
-void store_breakpoints(const Plan& plan, btvm_switch_context& context);
 
 /// Makes the bits of CR4 that guest code can tell by what faults those of the guest.
 void store_control_registers(const CpuState& cpu, btvm_switch_context& context);

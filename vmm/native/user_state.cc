@@ -1,5 +1,6 @@
 // Guest user code at ring 3: its own selectors, its own flags.
 #include "vmm/base/platform.hh"
+#include "vmm/native/breakpoints.hh"
 #include "vmm/native/data_segments.hh"
 #include "vmm/native/native_state.hh"
 
@@ -86,13 +87,6 @@ void load_data_segment(View& view, SegReg which, u64 hidden) {
     entry = kept;
 }
 
-void remove_breakpoints(btvm_switch_context& context) {
-    constexpr u64 kNone = 0x400;
-    if (context.dr7 == kNone) return;
-    context.dr7 = kNone;
-    platform::write_dr7(kNone);
-}
-
 /// The register that holds `selector` since user code loaded it.
 void take_segment(World& world, View& view, SegReg which, u16 selector) {
     Segment& s = world.cpu.seg[which];
@@ -134,7 +128,7 @@ bool prepare_user(World& world, View& view) {
     return prepare_data_segments(world, view);
 }
 
-void enter_user(World& world, View& view, u64 extra_flags) {
+void enter_user(World& world, View& view) {
     const CpuState& cpu = world.cpu;
     Segment(&loaded)[4] = world.native.loaded;
     btvm_switch_context& context = *view.context;
@@ -151,13 +145,14 @@ void enter_user(World& world, View& view, u64 extra_flags) {
         load_data_segment(view, kDataSegments[i], context.hidden_part[i]);
     }
     store_control_registers(cpu, context);
-    remove_breakpoints(context);
+    store_guest_breakpoints(cpu, context);
     btvm_trap_frame& frame = context.frame;
     for (unsigned i = 0; i < 16; i++)
         frame.gpr[i] = i < 8 ? cpu.gpr[i] : 0;
     frame.rip = cpu.rip;
     frame.rsp = cpu.gpr[Rsp];
-    frame.rflags = (cpu.rflags & kUserFlags) | eflags::kFixed1 | eflags::kIf | extra_flags;
+    frame.rflags =
+        (cpu.rflags & kUserFlags) | eflags::kFixed1 | eflags::kIf | enter_resume_flag(world, context);
     frame.cs = cpu.seg[Cs].selector;
     frame.ss = cpu.seg[Ss].selector;
     world.native.way = Way::Direct;
@@ -168,6 +163,8 @@ void leave_native(World& world, View& view) {
         take_user_registers(world, view);
     else
         load_registers(world.cpu, view.context->frame);
+    leave_resume_flag(world, *view.context);
+    take_late_breakpoints(world, *view.context);
 }
 
 } // namespace btvm::native

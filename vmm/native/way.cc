@@ -5,7 +5,6 @@ namespace btvm::native {
 namespace {
 
 constexpr u32 kFlatLimit = 0xffffffff;
-constexpr u64 kDr7Enables = 0xff;
 
 constexpr bool flat_code(const Segment& s) {
     return s.base == 0 && s.limit == kFlatLimit && s.access.default_big() && s.access.is_code();
@@ -32,8 +31,8 @@ bool traceable(const CpuState& cpu) {
     return flat_code(cpu.seg[Cs]) && flat_stack(cpu.seg[Ss]) && whole_data_segments(cpu);
 }
 
-/// Ring 3 must behave as CPL 3 would without us: its IOPL and IF are ours. (TF works as it should: nothing of
-/// ours steps or breaks there.) A 16-bit stack is left out, since
+/// Ring 3 must behave as CPL 3 would without us: its IOPL and IF are ours. (TF and the debug registers work
+/// as they should: nothing of ours steps or breaks there.) A 16-bit stack is left out, since
 /// IRET there restores SP alone and ESP's upper half would show the monitor's (SDM Vol. 3A 6.14.3).
 bool direct(const CpuState& cpu, bool lax_segments) {
     const Segment& cs = cpu.seg[Cs];
@@ -49,13 +48,14 @@ bool direct(const CpuState& cpu, bool lax_segments) {
 
 } // namespace
 
-Way way(const CpuState& cpu, bool lax_segments, bool traced_segments) {
+Way way(const CpuState& cpu, bool lax_segments, bool traced_segments, bool free_debug_registers) {
     // Only userland can say so (BTVM_SET_SREGS): IRET would fault.
     if (cpu.seg[Cs].null() || cpu.seg[Ss].null()) return Way::Interpret;
-    if (!cpu.protected_mode() || cpu.v86() || (cpu.dr[7] & kDr7Enables)) return Way::Interpret;
+    if (!cpu.protected_mode() || cpu.v86()) return Way::Interpret;
     switch (cpu.cpl()) {
     case 0:
-        if (cpu.rflags & eflags::kTf) return Way::Interpret;
+        if ((cpu.rflags & eflags::kTf) || (cpu.has_breakpoints() && !free_debug_registers))
+            return Way::Interpret;
         return traced_segments || traceable(cpu) ? Way::Trace : Way::Interpret;
     case 3: return direct(cpu, lax_segments) ? Way::Direct : Way::Interpret;
     default: return Way::Interpret;

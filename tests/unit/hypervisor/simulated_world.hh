@@ -3,6 +3,7 @@
 // 3 would stop it, and it notices if an instruction is about to run that ring 3 would silently change.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -65,6 +66,8 @@ public:
     [[nodiscard]] std::span<u8> ram() { return ram_; }
     [[nodiscard]] u64 native_instructions() const { return native_instructions_; }
     [[nodiscard]] u64 quick_traps() const { return quick_traps_; }
+    /// How often a breakpoint of the guest was met by code that ran natively.
+    [[nodiscard]] u64 native_debug_traps() const { return native_debug_traps_; }
 
     /// Flat 32-bit protected mode at ring 0, as the tracer takes it.
     void start(std::span<const u8> code) {
@@ -140,7 +143,7 @@ private:
     }
 
     /// The same with execute-only copies: what is fetched is what the shadow page tables lead to, and stores
-    /// to pages without write access fault. Loads are not looked at.
+    /// to pages without write access fault. Loads are looked at for breakpoints of the guest only.
     void run_copies() {
         CpuState native = cpu();
         native::load_registers(native, context_->frame);
@@ -153,8 +156,16 @@ private:
         InterpreterCounters counters;
         PortBus bus(pic, pit, request, ports);
         Interpreter processor(native, memory, bus, counters);
-        if (context_->dr7 & 0xff) throw InvariantBroken("breakpoints are armed");
+        if (!cpu().has_breakpoints() && (context_->dr7 & dr7::kEnables))
+            throw InvariantBroken("breakpoints are armed");
+        // The debug registers: of its own handler the processor has none, so that #DB ends the step.
+        std::copy_n(context_->dr, dr7::kBreakpoints, native.dr);
+        native.dr[7] = context_->dr7;
+        native.idtr.limit = 0;
+        native.rflags = (native.rflags & ~u64{eflags::kRf}) | (context_->frame.rflags & eflags::kRf);
         for (;; native_instructions_++) {
+            native.dr[6] = 0;
+            if (const u64 hits = code_breakpoints(native)) return debug_trap(native, hits);
             const GuestLinear pc(native.rip);
             const u64 entry = ShadowMmu::entry(world_->host.shadow, pc);
             if (!(entry & shadow_entry::kPresent) || (entry & shadow_entry::kExecuteDisable))
@@ -192,8 +203,10 @@ private:
                     kept.emplace_back(
                         page << kPageShift,
                         std::vector<u8>(&ram_[page << kPageShift], &ram_[page << kPageShift] + kPageSize));
-            if (processor.step() != StepStatus::Completed)
-                throw std::runtime_error("a native step did not complete");
+            const bool completed = processor.step() == StepStatus::Completed;
+            const u64 hits = native.dr[6] & dr6::kBreakpoints;
+            if (!completed && !hits) throw std::runtime_error("a native step did not complete");
+            native.activity = Activity::Running;
             for (u32 w = 0; w < memory.watched_writes && w < GuestMemory::kWatchedWrites; w++) {
                 const u64 at = memory.watched_write[w].first;
                 const u8 state = states[at >> kPageShift];
@@ -205,7 +218,26 @@ private:
                 return fault(before, at, pf_error::kWrite | pf_error::kPresent);
             }
             memory.watched_hits = memory.watched_writes = 0;
+            if (hits) {
+                native_instructions_++;
+                return debug_trap(native, hits);
+            }
         }
+    }
+
+    static u64 code_breakpoints(const CpuState& native) {
+        u64 hits = 0;
+        for (unsigned n = 0; n < dr7::kBreakpoints; n++)
+            if (dr7::enabled(native.dr[7], n) && dr7::kind_of(native.dr[7], n) == dr7::kExecute &&
+                native.dr[n] == native.rip && !(native.rflags & eflags::kRf))
+                hits |= u64{1} << n;
+        return hits;
+    }
+
+    void debug_trap(const CpuState& native, u64 hits) {
+        native_debug_traps_++;
+        context_->trap_dr6 = 0xffff0ff0 | hits;
+        trap(native, Vector::Debug, 0);
     }
 
     void fault(const CpuState& native, u64 at, u64 error) {
@@ -233,7 +265,10 @@ private:
     }
 
     void trap(const CpuState& native, Vector vector, u64) {
-        native::store_registers(native, context_->frame, 0);
+        // The processor pushes RF as it is, and set for faults.
+        const bool is_trap = vector == Vector::Debug || vector == Vector::Breakpoint;
+        native::store_registers(native, context_->frame,
+                                is_trap ? native.rflags & eflags::kRf : u64{eflags::kRf});
         context_->frame.vector = static_cast<u64>(vector);
         context_->frame.error = 0;
     }
@@ -253,6 +288,7 @@ private:
     std::unique_ptr<World> world_;
     u64 native_instructions_{};
     u64 quick_traps_{};
+    u64 native_debug_traps_{};
 };
 
 } // namespace btvm::test

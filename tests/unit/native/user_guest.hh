@@ -76,7 +76,7 @@ public:
     }
 
     [[nodiscard]] bool prepare() { return native::prepare_user(*world_, view()); }
-    void enter() { native::enter_user(*world_, view(), 0); }
+    void enter() { native::enter_user(*world_, view()); }
     void leave() { native::leave_native(*world_, view()); }
 
 private:

@@ -143,7 +143,7 @@ TEST(UserState, BackToKernelCodeTakesTheOtherTables) {
     guest.leave();
     guest.cpu().cr4 |= cr4::kOsfxsr;
     guest.cpu().seg[Gs] = {0, 0, 0, AccessRights{0}};
-    native::enter_kernel(guest.world(), guest.view(), Plan{}, 0);
+    native::enter_kernel(guest.world(), guest.view(), nullptr, 0);
     EXPECT_EQ(guest.context().user_tables, 0u);
     EXPECT_EQ(guest.context().hidden_part[1], 0u);
     EXPECT_EQ(guest.context().es, BTVM_SEL_GUEST_ES);

@@ -40,10 +40,18 @@ TEST_F(WayTest, ModesThatAreInterpreted) {
     cpu.rflags |= eflags::kVm;
     EXPECT_EQ(full(), Way::Interpret);
     cpu.rflags &= ~eflags::kVm;
-    cpu.dr[7] = 0x402;
-    EXPECT_EQ(full(), Way::Interpret);
-    cpu.dr[7] = 0x400;
     EXPECT_EQ(full(), Way::Direct);
+}
+
+TEST_F(WayTest, BreakpointsOfTheGuest) {
+    cpu.dr[7] = 0x402;
+    EXPECT_EQ(full(), Way::Direct) << "user code has the debug registers to itself";
+    at_ring_0();
+    EXPECT_EQ(full(), Way::Interpret) << "a plan needs them";
+    EXPECT_EQ(native::way(cpu, false, false, true), Way::Trace) << "copies do not";
+    EXPECT_EQ(native::way(cpu, false, true, true), Way::Trace);
+    cpu.dr[7] = 0x400;
+    EXPECT_EQ(full(), Way::Trace);
 }
 
 TEST_F(WayTest, FlagsThatRing3CannotHave) {

@@ -1,0 +1,33 @@
+// What DR6 and DR7 say (SDM Vol. 3B 17.2).
+#pragma once
+
+#include "vmm/base/types.hh"
+
+namespace btvm {
+
+namespace dr6 {
+inline constexpr u64 kBreakpoints = 0xf; ///< B0 to B3.
+inline constexpr u64 kSingleStep = 1u << 14;
+} // namespace dr6
+
+namespace dr7 {
+
+inline constexpr unsigned kBreakpoints = 4;
+inline constexpr u64 kFixed = 0x400;
+inline constexpr u64 kEnables = 0xff; ///< L0 to G3.
+inline constexpr u64 kGeneralDetect = 1u << 13;
+
+/// The field R/Wn: what breakpoint n is met by.
+enum BreakOn : unsigned { kExecute = 0, kWriteData = 1, kPort = 2, kAccessData = 3 };
+
+[[nodiscard]] constexpr bool enabled(u64 dr7, unsigned n) { return dr7 >> (2 * n) & 3; }
+[[nodiscard]] constexpr unsigned kind_of(u64 dr7, unsigned n) { return dr7 >> (16 + 4 * n) & 3; }
+/// In bytes. The code 2 is undefined on 32-bit processors, and 8 on those that have it.
+[[nodiscard]] constexpr u32 length_of(u64 dr7, unsigned n) {
+    const unsigned code = dr7 >> (18 + 4 * n) & 3;
+    return code == 2 ? 8 : code + 1;
+}
+
+} // namespace dr7
+
+} // namespace btvm
