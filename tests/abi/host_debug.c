@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The host's own hardware breakpoints go on working beside guests that are traced with the debug registers. */
+/*
+ * The host's own hardware breakpoints go on working beside guests that are traced with the debug registers or use them
+ * themselves.
+ */
 #include "guest.h"
 
 #include <linux/hw_breakpoint.h>
@@ -17,6 +20,12 @@
 
 /* Uses all four debug registers, and takes a few traps a run. */
 GUEST_CODE32(branches, "mov $3, %ecx\n 1: test $1, %cl\n jz 2f\n call 3f\n 2: dec %ecx\n jnz 1b\n hlt\n 3: pushf\n popf\n ret");
+
+/* Watches the word below its stack, and halts when each of three writes to it has trapped: #DB leads to armed_hit. */
+GUEST_CODE32(armed, "xor %ecx, %ecx\n lea -4(%esp), %eax\n mov %eax, %dr1\n mov $0x00d00404, %eax\n mov %eax, %dr7\n push %ebx\n"
+		    "mov %ebx, (%esp)\n pop %ebx\n movl $1, -4(%esp)\n xor %eax, %eax\n mov %eax, %dr7\n cmp $3, %ecx\n jne 1f\n hlt\n"
+		    "1: ud2\n .globl armed_hit\n armed_hit: inc %ecx\n iret");
+extern const uint8_t armed_hit[];
 
 static volatile uint64_t watched __attribute__((aligned(8)));
 
@@ -53,6 +62,7 @@ static void check_perf(struct guest *g)
 	if (fd < 0) {
 		ktap_skip("a watchpoint of perf_event_open", "the kernel gives none");
 		ktap_skip("it fires after each run", "the kernel gives none");
+		ktap_skip("it fires after each run of a guest with watchpoints", "the kernel gives none");
 		return;
 	}
 	start = count(fd);
@@ -66,6 +76,17 @@ static void check_perf(struct guest *g)
 	}
 	ktap_diag("%d good runs, %llu hits", good, (unsigned long long)(count(fd) - start));
 	ktap_result(good == RUNS && count(fd) - start == RUNS, "it fires after each of %d runs", RUNS);
+	start = count(fd);
+	for (i = 0, good = 0; i < RUNS / 10; i++) {
+		guest_start_flat(g, armed, armed_end - armed);
+		guest_gate(g, 1, GUEST_CODE + (armed_hit - armed));
+		guest_use_idt(g);
+		good += guest_run(g) == BTVM_EXIT_HALTED;
+		watched = i;
+	}
+	ktap_diag("%d good runs, %llu hits", good, (unsigned long long)(count(fd) - start));
+	ktap_result(good == RUNS / 10 && count(fd) - start == RUNS / 10,
+		    "it fires after each of %d runs of a guest with watchpoints", RUNS / 10);
 	close(fd);
 }
 
@@ -193,7 +214,7 @@ int main(void)
 {
 	struct guest g;
 
-	ktap_plan(5);
+	ktap_plan(6);
 	guest_create(&g, NULL);
 	check_perf(&g);
 	check_perf_beside(&g);

@@ -1,7 +1,8 @@
 /*
  * A debugger with hardware breakpoints, for a Linux guest: it watches a variable of its child and breaks on a function of
- * it, and prints what it is told of each. Before that it counts writes by itself and by the kernel. No C library is used: an amd64 machine's compiler has none for i386 unless asked
- * for. System calls go through int 80h; the numbers are those of arch/x86/entry/syscalls/syscall_32.tbl.
+ * it, and prints what it is told of each. Before that it counts the writes of itself and the kernel. No C library is used: an
+ * amd64 machine's compiler has none for i386 unless asked for. System calls go through int 80h; the numbers are those of
+ * arch/x86/entry/syscalls/syscall_32.tbl.
  */
 
 enum { kExit = 1, kFork = 2, kRead = 3, kWrite = 4, kClose = 6, kWaitpid = 7, kGetpid = 20, kPtrace = 26, kKill = 37,

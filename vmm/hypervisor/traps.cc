@@ -90,6 +90,7 @@ Verdict Tracer::emulate_and_proceed() {
 Verdict Tracer::on_guest_debug(u64 dr6) {
     Event event;
     event.vector = static_cast<u8>(Vector::Debug);
+    native::remove_breakpoints(*view_.context);
     // What the guest does not clear stays (SDM Vol. 3B 17.2.3).
     cpu_.dr[6] |= dr6;
     if (!dr6) event.kind = Event::Kind::Icebp;

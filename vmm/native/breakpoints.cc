@@ -73,6 +73,8 @@ void store_guest_breakpoints(const CpuState& cpu, btvm_switch_context& context) 
     store_dr7(context, control);
 }
 
+void remove_breakpoints(btvm_switch_context& context) { store_dr7(context, dr7::kFixed); }
+
 u64 breakpoint_hits(const btvm_switch_context& context, u64 dr6) {
     u64 code = 0, data = 0;
     for (unsigned n = 0; n < dr7::kBreakpoints; n++) {
@@ -111,8 +113,13 @@ void leave_resume_flag(World& world, const btvm_switch_context& context) {
 void take_late_breakpoints(World& world, btvm_switch_context& context) {
     if (!context.late_dr6) return;
     constexpr u8 kShadowOfMovSs = 3; // CpuState::interrupt_shadow
-    const u64 hits = breakpoint_hits(context, context.late_dr6);
+    const u64 late = context.late_dr6;
     context.late_dr6 = 0;
+    if (context.frame.vector == static_cast<u64>(Vector::Debug)) {
+        context.trap_dr6 |= late;
+        return;
+    }
+    const u64 hits = breakpoint_hits(context, late);
     if (!hits || !from_user(world)) return;
     world.cpu.debug_pending = static_cast<u8>(hits);
     world.cpu.interrupt_shadow = kShadowOfMovSs;

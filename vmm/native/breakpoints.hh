@@ -13,6 +13,10 @@ void store_breakpoints(const Plan& plan, btvm_switch_context& context);
 /// executes what accesses ports.
 void store_guest_breakpoints(const CpuState& cpu, btvm_switch_context& context);
 
+/// Takes all breakpoints out, until the next entry: an emulated processor goes on to report one that was met
+/// until it is disabled.
+void remove_breakpoints(btvm_switch_context& context);
+
 /// Which of the guest's breakpoints, as they are in the debug registers now, `dr6` reports: bits B0 to B3.
 /// Where a data breakpoint has trapped or an instruction was stepped, those on the next instruction are left
 /// out: they come by themselves, as faults.
@@ -28,7 +32,8 @@ void leave_resume_flag(World& world, const btvm_switch_context& context);
 
 /// A breakpoint that user code's load of SS held back can trap at ring 0, in the first instruction of our
 /// handler for the instruction that followed (SDM Vol. 3A 6.8.3). The entry code has noted it; the guest is
-/// now again where that instruction is to be executed and the trap is to come after it.
+/// now again where that instruction is to be executed and the trap is to come after it. What came in by #DB
+/// itself is reported with that.
 void take_late_breakpoints(World& world, btvm_switch_context& context);
 
 } // namespace btvm::native

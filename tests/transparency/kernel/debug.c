@@ -30,6 +30,9 @@ static int log_debug(struct frame *f) {
     if (f->eflags & FLAG_RF) print("r");
     if (f->cs & 3) print("u");
     write_dr6(DR6_NONE);
+    // As debuggers do in their handler. QEMU goes on to report a watchpoint that was met until it is disabled.
+    write_dr7(dr7 & ~0xffu);
+    write_dr7(dr7);
     if (!keep_trap_flag) f->eflags &= ~FLAG_TF;
     if (set_resume_flag) f->eflags |= FLAG_RF;
     return ++steps < limit_of_steps;

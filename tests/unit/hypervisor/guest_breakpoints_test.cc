@@ -123,6 +123,13 @@ TEST_F(OneBreakpoint, WhatIsEmulatedMeetsThemToo) {
     EXPECT_EQ(world.native_debug_traps(), 0u);
 }
 
+TEST_F(OneBreakpoint, ABranchThatIsResolvedReadsToo) {
+    constexpr u8 kCode[] = {0x68, 0x06, 0x00, 0x01, 0x00, 0xc3, 0xf4}; // push next; ret; next: hlt
+    start(kCode, SimulatedWorld::kStack - 4, dr7::kAccessData, 4);
+    expect_hits({5, 6});
+    EXPECT_EQ(world.native_debug_traps(), 1u);
+}
+
 TEST_F(OneBreakpoint, AnInstructionIsPassedOnce) {
     start(kLoop, SimulatedWorld::kCode + 5, dr7::kExecute, 1);
     expect_hits({5, 5, 5});

@@ -151,6 +151,13 @@ TEST_F(BreakpointsTest, OnesThatTrapAtRing0WaitForTheInstruction) {
     guest.leave();
     EXPECT_EQ(cpu.debug_pending, 0u) << "no breakpoint of the guest";
     EXPECT_EQ(cpu.interrupt_shadow, 0u);
+    enter();
+    context.late_dr6 = kNoBits | dr6::kSingleStep | 1;
+    context.trap_dr6 = kNoBits;
+    context.frame.vector = kDebug;
+    guest.leave();
+    EXPECT_EQ(cpu.debug_pending, 0u) << "it is part of the #DB that came in";
+    EXPECT_EQ(context.trap_dr6, kNoBits | dr6::kSingleStep | 1);
 }
 
 } // namespace
