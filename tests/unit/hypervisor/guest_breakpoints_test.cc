@@ -123,10 +123,20 @@ TEST_F(OneBreakpoint, WhatIsEmulatedMeetsThemToo) {
     EXPECT_EQ(world.native_debug_traps(), 0u);
 }
 
+TEST_F(OneBreakpoint, WhatDr6HasStaysUntilTheGuestClearsIt) {
+    start(kLoop, 0x80000, dr7::kWriteData, 4);
+    world.cpu().dr[6] |= dr6::kSingleStep;
+    ASSERT_EQ(world.run(), HostRequest::Halt);
+    ASSERT_EQ(log_of(world).size(), 3u);
+    EXPECT_EQ(log_of(world)[0].dr6, 0xffff4ff8u);
+    EXPECT_EQ(log_of(world)[1].dr6, 0xffff0ff8u);
+}
+
 TEST_F(OneBreakpoint, ABranchThatIsResolvedReadsToo) {
-    constexpr u8 kCode[] = {0x68, 0x06, 0x00, 0x01, 0x00, 0xc3, 0xf4}; // push next; ret; next: hlt
-    start(kCode, SimulatedWorld::kStack - 4, dr7::kAccessData, 4);
-    expect_hits({5, 6});
+    // mov dword [80000h],next; jmp [80000h]; next: hlt
+    constexpr u8 kCode[] = {0xc7, 0x05, 0, 0, 8, 0, 0x10, 0, 1, 0, 0xff, 0x25, 0, 0, 8, 0, 0xf4};
+    start(kCode, 0x80000, dr7::kAccessData, 4);
+    expect_hits({10, 16});
     EXPECT_EQ(world.native_debug_traps(), 1u);
 }
 
