@@ -28,7 +28,7 @@ public:
     }
     static void operator delete(void* object, std::size_t size) {
         bytes_ -= size;
-        ::operator delete(object, size);
+        ::operator delete(object); // clang 14 knows the sized one only when asked to
     }
 
 private:
