@@ -295,6 +295,23 @@ btvm_trap:
 	jmp	btvm_leave
 
 	/*
+	 * The end of the way back to interrupted ring 0: RBX is its stack pointer, below which RIP is already, RCX its RFLAGS, and
+	 * its own RCX and RBX are on the stack. Words below a stack pointer are free: nothing in these worlds has a red zone.
+	 */
+	.macro RETURN_WITHOUT_IRET
+	mov	%rcx, -16(%rbx)
+	mov	8(%rsp), %rcx
+	mov	%rcx, -24(%rbx)
+	mov	(%rsp), %rcx
+	lea	-24(%rbx), %rsp
+	pop	%rbx
+	popfq
+	ANNOTATE_UNRET_SAFE
+	ret
+	int3
+	.endm
+
+	/*
 	 * #DB at ring 0: a breakpoint of the guest's on what user code loaded SS from, held back until after the instruction
 	 * that followed, which came in here (SDM Vol. 3A 6.8.3). Note it and go on. With an IRET NMIs would be let in too
 	 * early (see urgent.h): so the way back is RET here too, by words below the interrupted stack pointer. The frame is
@@ -316,16 +333,7 @@ btvm_late_debug:
 	mov	%rcx, -8(%rbx)
 	mov	late_frame + FRAME_rflags - FRAME_vector(%rsp), %rcx
 	btr	$8, %ecx /* TF: nobody steps here */
-	mov	%rcx, -16(%rbx)
-	mov	8(%rsp), %rcx
-	mov	%rcx, -24(%rbx)
-	mov	(%rsp), %rcx
-	lea	-24(%rbx), %rsp
-	pop	%rbx
-	popfq
-	ANNOTATE_UNRET_SAFE
-	ret
-	int3
+	RETURN_WITHOUT_IRET
 
 	/* A fault of ring 0 itself: keep where it was for the report, and end the VM. */
 btvm_monitor_fault:

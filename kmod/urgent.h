@@ -51,20 +51,10 @@ SYM_CODE_START(\name)
 	orq	$\bit, CTX_pending(%rbx)
 	jmp	5f
 3:	orq	$\bit, CTX_pending(%rdi)
-	/* RFLAGS, RIP and RBX go below the interrupted stack pointer: nothing in these worlds has a red zone. */
 5:	mov	URGENT_RSP(%rsp), %rbx
 	mov	%rcx, -8(%rbx)
 	mov	URGENT_RFLAGS(%rsp), %rcx
-	mov	%rcx, -16(%rbx)
-	mov	8(%rsp), %rcx
-	mov	%rcx, -24(%rbx)
-	mov	(%rsp), %rcx
-	lea	-24(%rbx), %rsp
-	pop	%rbx
-	popfq
-	ANNOTATE_UNRET_SAFE
-	ret
-	int3
+	RETURN_WITHOUT_IRET
 6:	FIND_CONTEXT %rdi
 	orq	$\bit, CTX_pending(%rdi)
 	lea	CTX_frame(%rdi), %rsp
