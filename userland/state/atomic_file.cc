@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,30 +13,48 @@
 
 namespace btvm {
 
-namespace {
-
 std::string directory_of(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     if (slash == std::string::npos) return ".";
     return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-/// Where the writing goes: what a symbolic link leads to is replaced, not the link.
-std::string final_path(const std::string& path) {
-    char* const resolved = ::realpath(path.c_str(), nullptr);
-    if (!resolved) return path;
-    std::string result(resolved);
-    std::free(resolved);
-    return result;
+int sync_directory_of(const std::string& path) {
+    const FileDescriptor directory(::open(directory_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return directory && ::fsync(directory.get()) == 0 ? 0 : errno;
+}
+
+bool directory_sync_is_missing(int error) { return error == EINVAL || error == ENOTSUP || error == EACCES; }
+
+namespace {
+
+constexpr int kMostLinks = 40; // as many as Linux follows
+
+/// Where the writing goes: what a symbolic link leads to is made or replaced, not the link.
+std::string final_path(std::string path) {
+    for (int links = 0; links <= kMostLinks; links++) {
+        if (char* const resolved = ::realpath(path.c_str(), nullptr)) {
+            std::string result(resolved);
+            std::free(resolved);
+            return result;
+        }
+        // Nothing is there, or a link to nothing.
+        std::error_code none;
+        const std::string target = std::filesystem::read_symlink(path, none);
+        if (none) return path;
+        path = target.front() == '/' ? target : directory_of(path) + "/" + target;
+    }
+    throw StateError(path + ": cannot be written: " + std::strerror(ELOOP));
 }
 
 std::string own_link(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
 } // namespace
 
-AtomicFile::AtomicFile(std::string path) : path_(final_path(path)) {
+AtomicFile::AtomicFile(std::string path, Link link)
+    : path_(link == Link::Followed ? final_path(std::move(path)) : std::move(path)) {
     struct stat info {};
-    if (::stat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode))
+    if (::lstat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode) && !S_ISLNK(info.st_mode))
         throw StateError(path_ + ": is there already, and is not a regular file");
     // For the owner only: a state holds all that the guest's memory holds.
     constexpr mode_t kOwners = S_IRUSR | S_IWUSR;
@@ -85,15 +104,18 @@ void AtomicFile::give_name() {
     }
 }
 
-void AtomicFile::commit() {
+int AtomicFile::commit() {
     if (::fsync(fd_.get()) != 0) fail(errno);
-    if (temporary_.empty()) give_name();
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(errno);
-    temporary_.clear();
-    // The rename itself is on the disk once its directory is. That this cannot be had is no reason to call
-    // the file unwritten: it is there.
-    const FileDescriptor directory(::open(directory_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory) (void)::fsync(directory.get());
+    // Where nothing is yet, one call does.
+    const bool named = temporary_.empty() && ::linkat(AT_FDCWD, own_link(fd_.get()).c_str(), AT_FDCWD,
+                                                      path_.c_str(), AT_SYMLINK_FOLLOW) == 0;
+    if (!named) {
+        if (temporary_.empty()) give_name();
+        if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(errno);
+        temporary_.clear();
+    }
+    // That its directory cannot be brought to the disk is no reason to call the file unwritten: it is there.
+    return sync_directory_of(path_);
 }
 
 } // namespace btvm
