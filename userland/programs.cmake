@@ -9,6 +9,7 @@ find_package(Threads REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 
 file(GLOB BTVM_STATE_SOURCES CONFIGURE_DEPENDS state/*.cc)
+list(REMOVE_ITEM BTVM_STATE_SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/state/atomic_file.cc ${CMAKE_CURRENT_SOURCE_DIR}/state/checksum.cc)
 add_library(btvm-state-files STATIC ${BTVM_STATE_SOURCES})
 target_link_libraries(btvm-state-files PUBLIC btvm-devices PRIVATE PkgConfig::ZSTD)
 

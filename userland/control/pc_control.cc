@@ -280,7 +280,7 @@ ordered_json PcControl::tree() {
 ordered_json PcControl::commit() {
     ordered_json images = ordered_json::array();
     for (const CommittedImage& image : pc_.commit())
-        images.push_back({{"path", image.path}, {"bytes", image.bytes}});
+        images.push_back({{"path", image.path}, {"bytes", image.bytes}, {"atomic", image.atomic}});
     return {{"images", std::move(images)}};
 }
 

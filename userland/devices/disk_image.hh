@@ -42,6 +42,9 @@ public:
     DiskImage& operator=(const DiskImage&) = delete;
 
     [[nodiscard]] const std::string& path() const { return file_.path(); }
+    /// What the user should know of how the file was found; mostly nothing.
+    [[nodiscard]] const std::string& notice() const { return file_.notice(); }
+    [[nodiscard]] int descriptor() const { return file_.descriptor(); }
     [[nodiscard]] std::uint64_t sectors() const { return file_.size() / options_.sector_size; }
     [[nodiscard]] std::size_t sector_size() const { return options_.sector_size; }
     [[nodiscard]] bool read_only() const { return options_.read_only; }

@@ -7,23 +7,32 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
+
+#include "userland/abi/file_descriptor.hh"
+#include "userland/devices/interrupted_commit.hh"
 
 namespace btvm {
 
-DiskImageFile::DiskImageFile(std::string path, Access access) : path_(std::move(path)) {
+namespace {
+
+constexpr const char* kSnapshotKeeps = " (--snapshot keeps the guest's writes in memory)";
+
+} // namespace
+
+DiskImageFile::DiskImageFile(std::string path, Access access) : path_(std::move(path)), access_(access) {
     try {
-        open(access == Access::Write ? O_RDWR : O_RDONLY);
-        check_and_lock(access == Access::Write);
+        open_settled();
     } catch (...) {
         if (fd_ >= 0) ::close(fd_);
         throw;
     }
 }
 
-DiskImageFile::DiskImageFile(std::string path, std::uint64_t size) : path_(std::move(path)) {
+DiskImageFile::DiskImageFile(std::string path, std::uint64_t size)
+    : path_(std::move(path)), access_(Access::Write) {
     try {
-        open(O_RDWR | O_CREAT);
-        check_and_lock(true);
+        open_settled(O_CREAT);
         if (size_ < size) grow(size);
     } catch (...) {
         if (fd_ >= 0) ::close(fd_);
@@ -37,25 +46,27 @@ void DiskImageFile::fail(const std::string& what) const { throw DiskError(path_ 
 
 void DiskImageFile::open(int flags) {
     // O_NONBLOCK: opening a pipe must not wait for its other end; it does nothing to regular files.
-    fd_ = ::open(path_.c_str(), flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0666);
+    fd_ = ::open(path_.c_str(), flags | (writes() ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+                 0666);
     if (fd_ >= 0) return;
     const int error = errno;
-    if ((error == EACCES || error == EROFS || error == EPERM) && (flags & O_RDWR))
+    if ((error == EACCES || error == EROFS || error == EPERM) && writes())
         fail(std::string("cannot be written: ") + std::strerror(error) +
-             " (--snapshot keeps the guest's writes in memory)");
+             (access_ == Access::Write ? kSnapshotKeeps : ""));
     if (error == EISDIR) fail("is a directory, not a disk image");
     fail(std::strerror(error));
 }
 
-void DiskImageFile::check_and_lock(bool exclusive) {
+void DiskImageFile::check_and_lock() {
     struct stat info {};
     if (::fstat(fd_, &info) != 0) fail(std::strerror(errno));
     if (S_ISDIR(info.st_mode)) fail("is a directory, not a disk image");
     if (!S_ISREG(info.st_mode) && !S_ISBLK(info.st_mode))
         fail("is neither a regular file nor a block device");
-    // The superuser may open anything for writing; the owner's wish still counts.
-    if (exclusive && !(info.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)))
-        fail("is read-only (--snapshot keeps the guest's writes in memory)");
+    // The superuser may open anything for writing; the owner's wish still counts. (A commit was its wish,
+    // too.)
+    if (access_ == Access::Write && !(info.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)))
+        fail(std::string("is read-only") + kSnapshotKeeps);
     size_ = static_cast<std::uint64_t>(info.st_size);
     if (S_ISBLK(info.st_mode)) {
         const off_t end = ::lseek(fd_, 0, SEEK_END);
@@ -65,23 +76,54 @@ void DiskImageFile::check_and_lock(bool exclusive) {
 
     // Open-file-description locks where the file system has them (they see QEMU's locks, too), else flock().
     struct flock request {};
-    request.l_type = static_cast<short>(exclusive ? F_WRLCK : F_RDLCK);
+    request.l_type = static_cast<short>(writes() ? F_WRLCK : F_RDLCK);
     request.l_whence = SEEK_SET;
     if (::fcntl(fd_, F_OFD_SETLK, &request) == 0) return;
     int error = errno;
     if (error != EAGAIN && error != EACCES) {
-        if (::flock(fd_, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return;
+        if (::flock(fd_, (writes() ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return;
         error = errno;
     }
     if (error == EAGAIN || error == EACCES || error == EWOULDBLOCK)
-        fail(exclusive
+        fail(access_ == Access::Write
                  ? "is in use by another program (--snapshot can share an image with others that do not "
                    "write it)"
-                 : "is being written by another program");
+             : writes() ? "is in use by another program"
+                        : "is being written by another program");
     // No locks on this file system: reading is safe enough, two writers are not.
-    if (exclusive)
-        fail(std::string("cannot be locked against other programs (") + std::strerror(error) +
-             "); use --snapshot");
+    if (writes())
+        fail(std::string("cannot be locked against other programs (") + std::strerror(error) + ")" +
+             (access_ == Access::Write ? "; use --snapshot" : ""));
+}
+
+/// Opens and locks it, with no commit to it left half done. Whether there is one can be known only once it is
+/// locked: before that, somebody may be committing.
+void DiskImageFile::open_settled(int flags) {
+    open(flags);
+    check_and_lock();
+    if (!journal_is_there(fd_, path_)) return;
+    if (writes()) {
+        notice_ = finish_commit(fd_, path_);
+        return;
+    }
+    ::close(std::exchange(fd_, -1));
+    notice_ = settle_commit(path_);
+    open(flags);
+    check_and_lock();
+}
+
+std::string settle_commit(const std::string& path) {
+    std::string reason;
+    try {
+        return DiskImageFile(path, DiskImageFile::Access::Settle).notice();
+    } catch (const UnfinishedCommit&) {
+        throw;
+    } catch (const DiskError& error) {
+        reason = error.what();
+    }
+    const FileDescriptor image(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (!image) throw DiskError(path + ": " + std::strerror(errno));
+    return pass_over_journal(image.get(), path, reason);
 }
 
 void DiskImageFile::grow(std::uint64_t size) {

@@ -21,9 +21,11 @@ public:
     enum class Access {
         Write,    ///< The file will be written: nobody else may have it open.
         ReadOnly, ///< It will not: it can be shared with others that do not write it.
+        Settle,   ///< Only to bring an interrupted commit to its end.
     };
 
-    /// Throws DiskError: missing, not a regular file, not readable or writable, or in use.
+    /// Throws DiskError: missing, not a regular file, not readable or writable, in use, or left by a commit
+    /// that was interrupted and cannot be finished (interrupted_commit.hh).
     DiskImageFile(std::string path, Access access);
     /// A new file, or an existing one, of at least `size` bytes: a shorter one grows, without using space on
     /// the host for what has not been written.
@@ -34,6 +36,9 @@ public:
 
     [[nodiscard]] const std::string& path() const { return path_; }
     [[nodiscard]] std::uint64_t size() const { return size_; }
+    [[nodiscard]] int descriptor() const { return fd_; }
+    /// What the user should know of how it was found; mostly nothing.
+    [[nodiscard]] const std::string& notice() const { return notice_; }
 
     /// All of `out`; what is beyond the end of the file reads as zeros. Throws DiskError.
     void read(std::uint64_t at, std::span<std::uint8_t> out) const;
@@ -45,12 +50,20 @@ public:
 private:
     [[noreturn]] void fail(const std::string& what) const;
     void open(int flags);
-    void check_and_lock(bool exclusive);
+    void check_and_lock();
+    void open_settled(int flags = 0);
+    [[nodiscard]] bool writes() const { return access_ != Access::ReadOnly; }
     void grow(std::uint64_t size);
 
     std::string path_;
+    Access access_;
+    std::string notice_;
     int fd_{-1};
     std::uint64_t size_{};
 };
+
+/// Brings an interrupted commit to an image to its end, for somebody who is going to read it and has not
+/// locked it. What the user should know of it. Throws DiskError.
+[[nodiscard]] std::string settle_commit(const std::string& path);
 
 } // namespace btvm

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "userland/devices/interrupted_commit.hh"
 #include "userland/devices/state.hh"
 
 namespace btvm {
@@ -21,22 +22,6 @@ constexpr FloppyGeometry kFormats[] = {
     {720, 80, 2, 9, FloppyDensity::Double35},  {1200, 80, 2, 15, FloppyDensity::High525},
     {1440, 80, 2, 18, FloppyDensity::High35},  {1680, 80, 2, 21, FloppyDensity::High35},
     {2880, 80, 2, 36, FloppyDensity::Extra35},
-};
-
-/// Closes what was opened if the way to a FloppyImage ends early.
-class FileHandle {
-public:
-    explicit FileHandle(int fd) : fd_(fd) {}
-    ~FileHandle() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    FileHandle(const FileHandle&) = delete;
-    FileHandle& operator=(const FileHandle&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-    int release() { return std::exchange(fd_, -1); }
-
-private:
-    int fd_;
 };
 
 [[noreturn]] void fail(const std::string& path, const std::string& what) {
@@ -95,42 +80,67 @@ void lock(const std::string& path, int fd, bool exclusive) {
 
 std::span<const FloppyGeometry> floppy_formats() { return kFormats; }
 
-std::unique_ptr<FloppyImage> FloppyImage::open(const std::string& path, Options options) {
+/// An image's file, open and locked.
+struct FloppyImage::File {
+    File(const std::string& path, Options options);
+
+    FileDescriptor fd;
+    bool writable{};
+    const FloppyGeometry* geometry{};
+};
+
+FloppyImage::File::File(const std::string& path, Options options) {
     const bool want_write = !options.read_only && !options.snapshot;
     // O_NONBLOCK: opening a pipe must not wait for its other end; it does nothing to regular files.
     constexpr int kFlags = O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-    FileHandle writer(want_write ? ::open(path.c_str(), O_RDWR | kFlags) : -1);
-    FileHandle reader(writer.get() < 0 ? ::open(path.c_str(), O_RDONLY | kFlags) : -1);
-    FileHandle& file = writer.get() >= 0 ? writer : reader;
-    if (file.get() < 0) fail(path, std::strerror(errno));
+    if (want_write) fd = FileDescriptor(::open(path.c_str(), O_RDWR | kFlags));
+    writable = static_cast<bool>(fd);
+    if (!fd) fd = FileDescriptor(::open(path.c_str(), O_RDONLY | kFlags));
+    if (!fd) fail(path, std::strerror(errno));
     struct stat info {};
-    if (::fstat(file.get(), &info) != 0) fail(path, std::strerror(errno));
+    if (::fstat(fd.get(), &info) != 0) fail(path, std::strerror(errno));
     if (S_ISDIR(info.st_mode)) fail(path, "is a directory, not a floppy image");
     if (!S_ISREG(info.st_mode)) fail(path, "is not a regular file");
-    const FloppyGeometry& geometry = geometry_for(path, static_cast<std::uint64_t>(info.st_size));
+    geometry = &geometry_for(path, static_cast<std::uint64_t>(info.st_size));
 
     // The superuser may open anything for writing; the owner's wish still counts.
-    const bool writable = writer.get() >= 0 && (info.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH));
-    lock(path, file.get(), writable);
-    const bool write_protected = !writable && !options.snapshot;
-    return std::unique_ptr<FloppyImage>(
-        new FloppyImage(path, options, file.release(), geometry, write_protected));
+    writable = writable && (info.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH));
+    lock(path, fd.get(), writable);
 }
 
-FloppyImage::FloppyImage(std::string path, Options options, int fd, const FloppyGeometry& geometry,
-                         bool write_protected)
-    : path_(std::move(path)), options_(options), fd_(fd), geometry_(geometry),
-      write_protected_(write_protected), write_log_(geometry.bytes()), overlay_(geometry.total_sectors()) {}
+std::unique_ptr<FloppyImage> FloppyImage::open(const std::string& path, Options options) {
+    File file(path, options);
+    std::string notice;
+    try {
+        // As with disks: nobody is committing while it is locked.
+        if (journal_is_there(file.fd.get(), path)) {
+            if (file.writable) {
+                notice = finish_commit(file.fd.get(), path);
+            } else {
+                file.fd.reset();
+                notice = settle_commit(path);
+                file = File(path, options);
+            }
+        }
+    } catch (const DiskError& error) {
+        throw FloppyError(error.what());
+    }
+    return std::unique_ptr<FloppyImage>(new FloppyImage(path, options, std::move(file), std::move(notice)));
+}
+
+FloppyImage::FloppyImage(std::string path, Options options, File file, std::string notice)
+    : path_(std::move(path)), notice_(std::move(notice)), options_(options), fd_(std::move(file.fd)),
+      geometry_(*file.geometry), write_protected_(!file.writable && !options.snapshot),
+      write_log_(geometry_.bytes()), overlay_(geometry_.total_sectors()) {}
 
 FloppyImage::~FloppyImage() {
-    if (unflushed_) (void)::fdatasync(fd_);
-    ::close(fd_);
+    if (unflushed_) (void)::fdatasync(fd_.get());
 }
 
 bool FloppyImage::is_in(const std::string& path) const {
     struct stat own {
     }, other{};
-    return ::fstat(fd_, &own) == 0 && ::stat(path.c_str(), &other) == 0 && own.st_dev == other.st_dev &&
+    return ::fstat(fd_.get(), &own) == 0 && ::stat(path.c_str(), &other) == 0 && own.st_dev == other.st_dev &&
            own.st_ino == other.st_ino;
 }
 
@@ -151,7 +161,7 @@ void FloppyImage::read(std::uint32_t place, Sector& out) const {
 
 void FloppyImage::read_file(std::uint64_t at, std::span<std::uint8_t> out) const {
     while (!out.empty()) {
-        const ssize_t n = ::pread(fd_, out.data(), out.size(), static_cast<off_t>(at));
+        const ssize_t n = ::pread(fd_.get(), out.data(), out.size(), static_cast<off_t>(at));
         if (n > 0) {
             out = out.subspan(static_cast<std::size_t>(n));
             at += static_cast<std::uint64_t>(n);
@@ -185,7 +195,8 @@ void FloppyImage::write_file(std::uint64_t at, std::span<const std::uint8_t> in)
     // One call writes a sector as a whole. Should the host write less, the rest follows, so that no half is
     // left.
     while (done < in.size()) {
-        const ssize_t n = ::pwrite(fd_, in.data() + done, in.size() - done, start + static_cast<off_t>(done));
+        const ssize_t n =
+            ::pwrite(fd_.get(), in.data() + done, in.size() - done, start + static_cast<off_t>(done));
         if (n > 0) {
             write_log_.wrote(at + done, static_cast<std::uint64_t>(n));
             done += static_cast<std::size_t>(n);
@@ -198,7 +209,7 @@ void FloppyImage::write_file(std::uint64_t at, std::span<const std::uint8_t> in)
 
 void FloppyImage::flush() {
     if (!unflushed_.exchange(false)) return;
-    if (::fdatasync(fd_) == 0) return;
+    if (::fdatasync(fd_.get()) == 0) return;
     unflushed_ = true;
     fail(path_, std::string("cannot be written: ") + std::strerror(errno));
 }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "userland/abi/file_descriptor.hh"
 #include "userland/checkpoint/medium_changes.hh"
 #include "userland/devices/write_log.hh"
 
@@ -66,7 +67,8 @@ public:
     /// Opens an image. The file is locked as long as the image lives: exclusively if it is going to be
     /// written, shared otherwise; so no file is written by one while another has it. A file that may not be
     /// written gives a write-protected medium. Throws FloppyError: missing, not a regular file, unreadable,
-    /// of no known size, or in use.
+    /// of no known size, in use, or left by a commit that was interrupted and cannot be
+    /// finished (interrupted_commit.hh).
     [[nodiscard]] static std::unique_ptr<FloppyImage> open(const std::string& path, Options options);
     [[nodiscard]] static std::unique_ptr<FloppyImage> open(const std::string& path) {
         return open(path, Options{});
@@ -77,6 +79,9 @@ public:
     FloppyImage& operator=(const FloppyImage&) = delete;
 
     [[nodiscard]] const std::string& path() const { return path_; }
+    /// What the user should know of how the file was found; mostly nothing.
+    [[nodiscard]] const std::string& notice() const { return notice_; }
+    [[nodiscard]] int descriptor() const { return fd_.get(); }
     /// Whether it is this file that the image is in: not another one that has been put in its place since.
     [[nodiscard]] bool is_in(const std::string& path) const;
     [[nodiscard]] const FloppyGeometry& geometry() const { return geometry_; }
@@ -141,12 +146,13 @@ public:
     [[nodiscard]] WriteLog& write_log() const { return write_log_; }
 
 private:
-    FloppyImage(std::string path, Options options, int fd, const FloppyGeometry& geometry,
-                bool write_protected);
+    struct File;
+    FloppyImage(std::string path, Options options, File file, std::string notice);
 
     std::string path_;
+    std::string notice_;
     Options options_;
-    int fd_;
+    FileDescriptor fd_;
     FloppyGeometry geometry_;
     bool write_protected_;
     bool layered_ = false;

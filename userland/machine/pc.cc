@@ -47,7 +47,9 @@ std::string utf8_of(char32_t character) {
 } // namespace
 
 Pc::Pc(const PcConfig& config)
-    : config_(config), machine_(make_machine(config)), board_(std::make_unique<Board>(*machine_, config)),
+    : config_(config), machine_(make_machine(config)),
+      board_(std::make_unique<Board>(*machine_, config,
+                                     [this](const std::string& message) { add_message(message); })),
       checkpoints_(std::make_unique<Checkpoints>(*machine_, *board_, config.checkpoint_memory)) {
     const auto add = [this](const std::string& message) { add_message(message); };
     board_->fdc.set_message_handler(add);

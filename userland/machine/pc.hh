@@ -160,6 +160,8 @@ struct CheckpointList {
 struct CommittedImage {
     std::string path;
     std::uint64_t bytes{};
+    /// A kill or a power cut would have left it whole, as it was or as it is now.
+    bool atomic{};
 };
 
 class Pc {

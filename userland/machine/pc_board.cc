@@ -46,14 +46,15 @@ static_assert(static_cast<int>(FloppyDriveType::Kb720) == static_cast<int>(CmosF
 
 } // namespace
 
-Pc::Board::Board(Machine& machine, const PcConfig& config)
+Pc::Board::Board(Machine& machine, const PcConfig& config, Tell tell)
     : vga(machine), keyboard_controller(machine), rtc(machine, wall_time(config.clock)),
       serial(machine, 0, kSerialLocations[0], make_serial_backend(serial_specification(config))),
       system_ports(machine), debug_console(machine), power_port(machine, [&machine] { machine.power_off(); }),
       reset_control(machine), pci_host(machine), isa_bridge(machine), ide(machine),
       power_management(machine, [&machine] { machine.power_off(); }),
       channels{AtaChannel(machine, 0, ide.bus_master(0)), AtaChannel(machine, 1, ide.bus_master(1))},
-      dma(machine), fdc(machine, dma), firmware_config(machine, firmware_files(config)) {
+      dma(machine), fdc(machine, dma), firmware_config(machine, firmware_files(config)),
+      tell_(std::move(tell)) {
     for (Device* device : std::initializer_list<Device*>{
              &vga, &keyboard_controller, &rtc, &serial, &system_ports, &debug_console, &power_port,
              &reset_control, &pci_host, &isa_bridge, &ide, &power_management, &channels[0], &channels[1],

@@ -54,7 +54,15 @@ struct Pc::Board {
     /// Layered: every floppy that has been in a drive since. Their files stay open and locked.
     std::vector<std::shared_ptr<FloppyImage>> shelf;
 
-    Board(Machine& machine, const PcConfig& config);
+    using Tell = std::function<void(const std::string&)>;
+    /// `tell` gets what the user should know of images that are opened, also later.
+    Board(Machine& machine, const PcConfig& config, Tell tell);
+    /// Of an image just opened, which is passed on.
+    template <class ImagePointer>
+    ImagePointer told(ImagePointer image) {
+        if (!image->notice().empty()) tell_(image->notice());
+        return image;
+    }
 
     // Floppy drives (pc_board.cc).
     void insert_first(unsigned drive, const FloppyConfig& floppy);
@@ -108,6 +116,7 @@ struct Pc::Board {
     std::vector<CommittedImage> commit(std::span<MediaSnapshot* const> snapshots);
 
 private:
+    Tell tell_;
     /// Calls f(slot's name, image) with what is in a slot as a shared pointer, if there is something.
     template <class F>
     void with_image(unsigned slot, F f);

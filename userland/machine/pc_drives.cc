@@ -45,11 +45,12 @@ void Pc::Board::attach(unsigned number, const DriveConfig& drive) {
     AtaChannel& channel = channels[number / 2];
     if (drive.kind == DriveConfig::Kind::Disk)
         channel.attach<AtaDisk>(
-            number % 2, DiskImage::open(drive.path, {.snapshot = drive.snapshot, .size = drive.disk_bytes}),
+            number % 2,
+            told(DiskImage::open(drive.path, {.snapshot = drive.snapshot, .size = drive.disk_bytes})),
             number);
     else if (drive.kind == DriveConfig::Kind::CdRom)
-        channel.attach<AtapiCdrom>(number % 2, drive.path.empty() ? nullptr : AtapiCdrom::open(drive.path),
-                                   number);
+        channel.attach<AtapiCdrom>(number % 2,
+                                   drive.path.empty() ? nullptr : told(AtapiCdrom::open(drive.path)), number);
 }
 
 AtaDisk* Pc::Board::disk(unsigned number) {
@@ -74,7 +75,7 @@ void Pc::Board::change_cdrom(const std::string& path) {
             throw std::runtime_error(
                 "the guest has locked the CD-ROM drive; it has been asked to eject the disc");
         }
-        drive->change(path.empty() ? nullptr : AtapiCdrom::open(path));
+        drive->change(path.empty() ? nullptr : told(AtapiCdrom::open(path)));
         return;
     }
     throw std::runtime_error("the machine has no CD-ROM drive (start it with --cdrom FILE, or --cdrom none)");

@@ -2,6 +2,7 @@
 // until somebody commits.
 #include <algorithm>
 
+#include "userland/machine/layer_commit.hh"
 #include "userland/machine/pc_board.hh"
 
 namespace btvm {
@@ -13,32 +14,6 @@ std::uint64_t differing_units(const Changes& a, const Changes& b) {
     std::uint64_t count = 0;
     Changes::for_each_difference(a, b, [&count](std::uint64_t, const auto*, const auto*) { count++; });
     return count;
-}
-
-/// Puts what is kept of an image into its file. `others` are earlier states of it, which go on to show what
-/// they showed: what they took from the file so far they now keep themselves. If it fails, all is still kept,
-/// and the next time all of it is written again: after an fdatasync() that has failed the host may have
-/// dropped what it shows us as written.
-template <class Image>
-std::uint64_t commit_image(Image& image, const std::vector<typename Image::Changes*>& others) {
-    using Unit = typename Image::Changes::Unit;
-    constexpr std::uint64_t kUnit = Image::kChangeUnit;
-    if (!image.can_commit()) return 0;
-    const typename Image::Changes kept = image.changes();
-    std::uint64_t written = 0;
-    kept.for_each([&](std::uint64_t number, const Unit& unit) {
-        const std::uint64_t at = number * kUnit;
-        const auto size = static_cast<std::size_t>(std::min(kUnit, image.bytes() - at));
-        const auto before = make_ref<Unit>();
-        image.read_file(at, std::span(before->bytes).first(size));
-        for (typename Image::Changes* const other : others)
-            if (!other->find(number)) other->set(number, before);
-        image.write_file(at, std::span(unit.bytes).first(size));
-        written += size;
-    });
-    if (written) image.flush_file();
-    image.clear_changes();
-    return written;
 }
 
 } // namespace
@@ -69,9 +44,9 @@ void Pc::Board::begin_layers() {
 }
 
 std::shared_ptr<FloppyImage> Pc::Board::open_floppy(const FloppyConfig& floppy) {
-    const auto open = [&floppy] {
-        return FloppyImage::open(floppy.path,
-                                 {.read_only = floppy.write_protect, .snapshot = floppy.snapshot});
+    const auto open = [this, &floppy] {
+        return told(
+            FloppyImage::open(floppy.path, {.read_only = floppy.write_protect, .snapshot = floppy.snapshot}));
     };
     if (!layered) return open();
     // Its file is still locked by the one on the shelf, which has what the guest wrote to it.
@@ -102,13 +77,14 @@ MediaSnapshot Pc::Board::take_media() {
 }
 
 void Pc::Board::put_media(const MediaSnapshot& snapshot) {
-    // A floppy that was not there then lies on the shelf as it was when it came: its file is as it was.
+    // A floppy that was not there then lies on the shelf as it was when it came: its file is as it was,
+    // unless a commit has failed in the middle: then all that is kept is needed to make it whole.
     for (const auto& image : shelf) {
         const auto then = std::find_if(snapshot.floppies.begin(), snapshot.floppies.end(),
                                        [&image](const auto& medium) { return medium.image == image; });
         if (then != snapshot.floppies.end())
             image->set_changes(then->changes);
-        else
+        else if (!CommitJournal(image->descriptor(), image->path()).is_there())
             image->clear_changes();
     }
     for (unsigned drive = 0; drive < kFloppyDrives; drive++)
@@ -127,7 +103,8 @@ std::vector<CommittedImage> Pc::Board::commit(std::span<MediaSnapshot* const> sn
         for (MediaSnapshot* const snapshot : snapshots)
             for (auto& medium : snapshot->floppies)
                 if (medium.image == image) others.push_back(&medium.changes);
-        if (const std::uint64_t bytes = commit_image(*image, others)) done.push_back({image->path(), bytes});
+        if (const LayerCommit commit = commit_layer(*image, others); commit.bytes)
+            done.push_back({image->path(), commit.bytes, commit.atomic});
     }
     for (unsigned number = 0; number < kAtaDrives; number++) {
         AtaDisk* const each = disk(number);
@@ -135,8 +112,8 @@ std::vector<CommittedImage> Pc::Board::commit(std::span<MediaSnapshot* const> sn
         std::vector<DiskImage::Changes*> others;
         for (MediaSnapshot* const snapshot : snapshots)
             others.push_back(&snapshot->disks[number]);
-        if (const std::uint64_t bytes = commit_image(each->image(), others))
-            done.push_back({each->image().path(), bytes});
+        if (const LayerCommit commit = commit_layer(each->image(), others); commit.bytes)
+            done.push_back({each->image().path(), commit.bytes, commit.atomic});
     }
     return done;
 }

@@ -147,8 +147,9 @@ private:
             if (!saved.medium.slot.empty()) {
                 image = board_.fdc.share_medium(slot_number(kFloppySlots, saved.medium.slot));
             } else {
-                image = FloppyImage::open(saved.medium.path, {.read_only = saved.medium.write_protect,
-                                                              .snapshot = saved.medium.snapshot});
+                image =
+                    board_.told(FloppyImage::open(saved.medium.path, {.read_only = saved.medium.write_protect,
+                                                                      .snapshot = saved.medium.snapshot}));
                 require_same(*image, saved.medium, board_.describe(*image, saved.medium.write_protect));
                 image->begin_layer();
                 FloppyImage::Changes changes = image->changes();
@@ -166,7 +167,7 @@ private:
             if (!saved.slot.empty()) {
                 disc = board_.cdrom(slot_number(kIdeSlots, saved.slot))->share_medium();
             } else {
-                disc = AtapiCdrom::open(saved.path);
+                disc = board_.told(AtapiCdrom::open(saved.path));
                 require_same(*disc, saved, board_.describe(*disc));
             }
             discs_.push_back(std::move(disc));

@@ -62,7 +62,8 @@ void commit(ControlClient& client, const Arguments& arguments) {
         return;
     }
     for (const auto& image : reply["images"])
-        std::cout << image["path"].get<std::string>() << ": " << kib(image["bytes"]) << " written\n";
+        std::cout << image["path"].get<std::string>() << ": " << kib(image["bytes"])
+                  << (image["atomic"].get<bool>() ? " written\n" : " written in place, without a journal\n");
     if (reply["images"].empty())
         std::cerr << "btvm-ctl: nothing to write: no image has writes that checkpoints keep from it\n";
 }

@@ -104,5 +104,23 @@ TEST_F(Commit, WhatHasNotReachedTheHostsDiskIsWrittenAgain) {
     expect_all_is_right();
 }
 
+TEST_F(SavedTrees, ACommitThatWasInterruptedIsFinishedByTheNextMachineWhichSaysSo) {
+    {
+        Pc pc(worker());
+        pc.start();
+        (void)pc.checkpoint("start");
+        ASSERT_TRUE(halts(pc));
+        good_writes = 1;
+        EXPECT_THROW((void)pc.commit(), DiskError);
+    }
+    const Bytes torn = disk.content();
+    Pc next(worker_config(kWorker, disk.path(), true));
+    const std::vector<std::string> messages = next.take_messages();
+    ASSERT_FALSE(messages.empty());
+    EXPECT_NE(messages[0].find("a commit to it was interrupted, and is now complete"), std::string::npos);
+    EXPECT_NE(disk.content(), torn);
+    EXPECT_EQ(load(disk.content(), (kSectors - 1) * 512, 2), 0x1234 + kSectors - 1);
+}
+
 } // namespace
 } // namespace btvm
