@@ -38,18 +38,26 @@ std::string known_sizes() {
 }
 
 const FloppyGeometry& geometry_for(const std::string& path, std::uint64_t size) {
+    const FloppyGeometry* smaller = nullptr;
     const FloppyGeometry* larger = nullptr;
     for (const FloppyGeometry& g : kFormats) {
         if (g.bytes() == size) return g;
+        if (g.bytes() < size) smaller = &g;
         if (!larger && g.bytes() > size) larger = &g;
     }
     std::string text = size == 0 ? "the file is empty"
                        : larger  ? std::to_string(size) + " bytes is not the size of any floppy"
                                  : std::to_string(size) + " bytes is too large for a floppy";
     text += " (known sizes in bytes: " + known_sizes() + ")";
+    const auto made = [&path](const FloppyGeometry& g) {
+        return " for " + std::to_string(g.kilobytes) + " KB: truncate -s " + std::to_string(g.bytes()) +
+               " '" + path + "'";
+    };
+    if (smaller && size)
+        text +=
+            "; " + std::to_string(size - smaller->bytes()) + " too many" + made(*smaller) + " cuts them off";
     if (larger && size)
-        text += "; if its end was cut off, pad it: truncate -s " + std::to_string(larger->bytes()) + " '" +
-                path + "'";
+        text += "; " + std::to_string(larger->bytes() - size) + " too few" + made(*larger) + " pads it";
     fail(path, text);
 }
 

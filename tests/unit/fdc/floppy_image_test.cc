@@ -49,8 +49,15 @@ TEST(FloppyImage, WrongSizesAreRefusedWithTheKnownOnes) {
     EXPECT_TRUE(
         contains(refusal(nothing.path()), "the file is empty (known sizes in bytes: 160 KB = 163840, "));
     EXPECT_TRUE(contains(refusal(odd.path()), "1474559 bytes is not the size of any floppy"));
-    EXPECT_TRUE(contains(refusal(odd.path()), "truncate -s 1474560 '" + odd.path() + "'"));
-    EXPECT_TRUE(contains(refusal(boot.path()), "truncate -s 163840"));
+    // Which of two sizes it was is the user's to know.
+    EXPECT_TRUE(
+        contains(refusal(odd.path()), "; 245759 too many for 1200 KB: truncate -s 1228800 '" + odd.path() +
+                                          "' cuts them off; 1 too few for 1440 KB: truncate -s 1474560 '" +
+                                          odd.path() + "' pads it"));
+    EXPECT_TRUE(contains(refusal(boot.path()), "; 163328 too few for 160 KB: truncate -s 163840 "));
+    EXPECT_FALSE(contains(refusal(boot.path()), "too many"));
+    EXPECT_TRUE(contains(refusal(large.path()), "; 1 too many for 2880 KB: truncate -s 2949120 "));
+    EXPECT_FALSE(contains(refusal(large.path()), "too few"));
     EXPECT_TRUE(contains(refusal(large.path()), "2949121 bytes is too large for a floppy"));
     EXPECT_TRUE(contains(refusal(huge.path()), "8589934592 bytes is too large"));
     EXPECT_TRUE(contains(refusal(large.path()), "2880 KB = 2949120)"));
