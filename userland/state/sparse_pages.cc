@@ -20,12 +20,17 @@ const std::vector<std::uint8_t>* SparsePages::find(std::uint64_t unit) const {
     return found == units.end() ? nullptr : &found->second;
 }
 
-SparsePages load_pages(const StateReader& reader, const StateEntry& entry) {
+SparsePages load_pages(const StateReader& reader, const StateEntry& entry, std::uint64_t most) {
     SparsePages pages;
     pages.name = entry.name;
     const std::vector<std::uint8_t> payload = reader.payload(entry);
     pages.set = page_set(payload, entry.name);
-    decode_pages(payload, entry.name, [&pages](std::uint64_t index, std::span<const std::uint8_t> data) {
+    std::uint64_t unpacked = 0;
+    decode_pages(payload, entry.name, [&](std::uint64_t index, std::span<const std::uint8_t> data) {
+        unpacked += data.size();
+        if (unpacked > most)
+            throw UnpacksToTooMuch(entry.name + ": unpacks to more than " + std::to_string(most >> 20) +
+                                   " MiB");
         for (; !data.empty(); data = data.subspan(pages.set.unit), index++) {
             std::vector<std::uint8_t> unit(data.begin(), data.begin() + pages.set.unit);
             if (pages.set.base != PageBase::Zero || !all_zero(unit))

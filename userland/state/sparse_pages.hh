@@ -18,8 +18,18 @@ struct SparsePages {
     [[nodiscard]] const std::vector<std::uint8_t>* find(std::uint64_t unit) const;
 };
 
-/// Throws StateError.
-[[nodiscard]] SparsePages load_pages(const StateReader& reader, const StateEntry& entry);
+/// A section that unpacks to more than it may: a page costs next to nothing in the file.
+class UnpacksToTooMuch : public StateError {
+public:
+    using StateError::StateError;
+};
+
+/// No guest has more memory, and none may write more to a disk that is not written itself.
+inline constexpr std::uint64_t kMostUnpacked = std::uint64_t{2} << 30;
+
+/// Throws StateError; UnpacksToTooMuch beyond so many bytes.
+[[nodiscard]] SparsePages load_pages(const StateReader& reader, const StateEntry& entry,
+                                     std::uint64_t most = kMostUnpacked);
 
 /// What is in guest-physical memory: all sections "memory/...", in order of their addresses.
 class SavedMemory {

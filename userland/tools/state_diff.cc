@@ -77,6 +77,18 @@ std::vector<std::string> compare_pages(const SparsePages& a, const SparsePages& 
     return lines;
 }
 
+/// Loads both only if they are not the same.
+std::vector<std::string> compare_pages(const StateReader& before, const StateReader& after,
+                                       const StateEntry& a, const StateEntry& b) {
+    if (before.payload(a) == after.payload(b)) return {};
+    try {
+        return compare_pages(load_pages(before, a), load_pages(after, b));
+    } catch (const UnpacksToTooMuch&) {
+        return {"differs, and unpacks to more than the " + std::to_string(kMostUnpacked >> 20) +
+                " MiB that are compared page by page"};
+    }
+}
+
 /// Texts are screens: line by line.
 std::vector<std::string> compare_text(const std::string& before, const std::string& after) {
     std::vector<std::string> a = lines_of(before);
@@ -99,7 +111,7 @@ std::vector<std::string> compare(const StateReader& before, const StateReader& a
         return a.crc == b.crc ? std::vector<std::string>{} : std::vector<std::string>{"differs"};
     switch (a.type) {
     case Type::Fields: return differences(before.fields(a), after.fields(b));
-    case Type::Pages: return compare_pages(load_pages(before, a), load_pages(after, b));
+    case Type::Pages: return compare_pages(before, after, a, b);
     case Type::Text: return compare_text(before.text(a), after.text(b));
     default: break;
     }

@@ -82,5 +82,28 @@ TEST(SavedMemoryTest, WhatHasNoPlaceIsNotUnpacked) {
     }
 }
 
+TEST(SparsePagesTest, NoMoreIsUnpackedThanMayBe) {
+    const Folder folder;
+    constexpr std::uint64_t kMiB = 1 << 20;
+    {
+        StateWriter writer(folder / "x");
+        PageEncoder encoder({0, kMost, 512, PageBase::Image});
+        for (std::uint64_t at = 0; at < 8; at++)
+            encoder.add(at * 10 * kMiB / 512, Bytes(kMiB, 0x55)); // some bytes each in the file
+        writer.pages("media/hda", std::move(encoder), kRequired);
+        writer.finish();
+    }
+    const StateReader reader(open_state_file(folder / "x"));
+    EXPECT_LT(reader.size(), 4096u);
+    const StateEntry& entry = reader.get("media/hda", Type::Pages);
+    EXPECT_EQ(load_pages(reader, entry, 8 * kMiB).units.size(), 8 * kMiB / 512);
+    try {
+        (void)load_pages(reader, entry, 8 * kMiB - 1);
+        ADD_FAILURE() << "unpacked";
+    } catch (const UnpacksToTooMuch& error) {
+        EXPECT_STREQ(error.what(), "media/hda: unpacks to more than 7 MiB");
+    }
+}
+
 } // namespace
 } // namespace btvm
