@@ -18,12 +18,7 @@ protected:
 };
 
 TEST_F(CheckpointedFloppies, FloppiesGoBackIntoTheirDrives) {
-    std::vector<std::string> images;
-    for (const char* name : {"one", "two"}) {
-        images.push_back(disk.path() + "." + name);
-        std::ofstream(images.back(), std::ios::binary).write("floppy", 6);
-        std::filesystem::resize_file(images.back(), 1440 * 1024);
-    }
+    const std::string images[] = {make_floppy(disk.path() + ".one"), make_floppy(disk.path() + ".two")};
     Pc pc(worker());
     const auto path = [&pc] { return pc.status().floppies[0].path; };
     pc.start();

@@ -112,12 +112,7 @@ TEST_F(SavedTrees, EqualPagesAreInTheFileOnce) {
 }
 
 TEST_F(SavedTrees, FloppiesComeBackToo) {
-    std::vector<std::string> images;
-    for (const char* name : {"one", "two"}) {
-        images.push_back(file(name));
-        std::ofstream(images.back(), std::ios::binary).write("floppy", 6);
-        std::filesystem::resize_file(images.back(), 1440 * 1024);
-    }
+    const std::string images[] = {make_floppy(file("one")), make_floppy(file("two"))};
     {
         Pc pc(worker());
         pc.start();

@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "tests/unit/machine/tiny_bios.hh"
@@ -43,6 +45,13 @@ inline PcConfig worker_config(const std::vector<std::uint8_t>& code, const std::
     config.firmware.system_bios = tiny_bios(code);
     config.drives[0] = {DriveConfig::Kind::Disk, disk, snapshot, std::nullopt};
     return config;
+}
+
+/// Makes an image of a 1.44 MB floppy, and gives its path.
+inline std::string make_floppy(const std::string& path) {
+    std::ofstream(path, std::ios::binary).write("floppy", 6);
+    std::filesystem::resize_file(path, 1440 * 1024);
+    return path;
 }
 
 /// Waits for the state, not for ever: false if it does not come.
