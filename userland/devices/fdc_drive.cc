@@ -67,7 +67,8 @@ void FloppyDrive::step_to(unsigned cylinder) {
 }
 
 bool FloppyDrive::double_step() const {
-    return medium_ && medium_->geometry().cylinders == 40 && type_ != FloppyDriveType::Kb360;
+    constexpr unsigned kMost40Track = 42; // some write two tracks more than 40
+    return medium_ && medium_->geometry().cylinders <= kMost40Track && type_ != FloppyDriveType::Kb360;
 }
 
 unsigned FloppyDrive::track() const { return double_step() ? cylinder_ / 2u : cylinder_; }

@@ -16,12 +16,27 @@ namespace btvm {
 
 namespace {
 
+using enum FloppyDensity;
+constexpr bool kUsual = true, kUnusual = false;
+
+// The unusual ones came from tools that put more on a medium than DOS did: more sectors on a track, tracks
+// beyond the 80th (floppy(8) and fdutils know them, and QEMU takes them). Many old Linux floppies are such.
 constexpr FloppyGeometry kFormats[] = {
-    {160, 40, 1, 8, FloppyDensity::Double525}, {180, 40, 1, 9, FloppyDensity::Double525},
-    {320, 40, 2, 8, FloppyDensity::Double525}, {360, 40, 2, 9, FloppyDensity::Double525},
-    {720, 80, 2, 9, FloppyDensity::Double35},  {1200, 80, 2, 15, FloppyDensity::High525},
-    {1440, 80, 2, 18, FloppyDensity::High35},  {1680, 80, 2, 21, FloppyDensity::High35},
-    {2880, 80, 2, 36, FloppyDensity::Extra35},
+    {160, 40, 1, 8, Double525, kUsual},    {180, 40, 1, 9, Double525, kUsual},
+    {320, 40, 2, 8, Double525, kUsual},    {360, 40, 2, 9, Double525, kUsual},
+    {410, 41, 2, 10, Double525, kUnusual}, {420, 42, 2, 10, Double525, kUnusual},
+    {720, 80, 2, 9, Double35, kUsual},     {800, 80, 2, 10, Double35, kUnusual},
+    {820, 82, 2, 10, Double35, kUnusual},  {830, 83, 2, 10, Double35, kUnusual},
+    {880, 80, 2, 11, Double35, kUnusual},  {1040, 80, 2, 13, Double35, kUnusual},
+    {1120, 80, 2, 14, Double35, kUnusual}, {1200, 80, 2, 15, High525, kUsual},
+    {1440, 80, 2, 18, High35, kUsual},     {1476, 82, 2, 18, High35, kUnusual},
+    {1494, 83, 2, 18, High35, kUnusual},   {1600, 80, 2, 20, High35, kUnusual},
+    {1680, 80, 2, 21, High35, kUsual},     {1722, 82, 2, 21, High35, kUnusual},
+    {1743, 83, 2, 21, High35, kUnusual},   {1760, 80, 2, 22, High35, kUnusual},
+    {1840, 80, 2, 23, High35, kUnusual},   {1920, 80, 2, 24, High35, kUnusual},
+    {2880, 80, 2, 36, Extra35, kUsual},    {3120, 80, 2, 39, Extra35, kUnusual},
+    {3200, 80, 2, 40, Extra35, kUnusual},  {3520, 80, 2, 44, Extra35, kUnusual},
+    {3840, 80, 2, 48, Extra35, kUnusual},
 };
 
 [[noreturn]] void fail(const std::string& path, const std::string& what) {
@@ -31,6 +46,7 @@ constexpr FloppyGeometry kFormats[] = {
 std::string known_sizes() {
     std::string text;
     for (const FloppyGeometry& g : kFormats) {
+        if (!g.usual) continue;
         if (!text.empty()) text += ", ";
         text += std::to_string(g.kilobytes) + " KB = " + std::to_string(g.bytes());
     }
@@ -42,13 +58,15 @@ const FloppyGeometry& geometry_for(const std::string& path, std::uint64_t size) 
     const FloppyGeometry* larger = nullptr;
     for (const FloppyGeometry& g : kFormats) {
         if (g.bytes() == size) return g;
+        if (!g.usual) continue; // nothing to propose
         if (g.bytes() < size) smaller = &g;
         if (!larger && g.bytes() > size) larger = &g;
     }
     std::string text = size == 0 ? "the file is empty"
-                       : larger  ? std::to_string(size) + " bytes is not the size of any floppy"
-                                 : std::to_string(size) + " bytes is too large for a floppy";
-    text += " (known sizes in bytes: " + known_sizes() + ")";
+                       : size < std::rbegin(kFormats)->bytes()
+                           ? std::to_string(size) + " bytes is not the size of any floppy"
+                           : std::to_string(size) + " bytes is too large for a floppy";
+    text += " (usual sizes in bytes: " + known_sizes() + ")";
     const auto made = [&path](const FloppyGeometry& g) {
         return " for " + std::to_string(g.kilobytes) + " KB: truncate -s " + std::to_string(g.bytes()) +
                " '" + path + "'";

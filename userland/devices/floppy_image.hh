@@ -31,11 +31,11 @@ public:
 
 /// What a medium was made as; with the drive it is in, this decides the data rate it is read at.
 enum class FloppyDensity : std::uint8_t {
-    Double525, ///< 5.25 inch, 160 to 360 KB, 40 cylinders
+    Double525, ///< 5.25 inch, 160 to 420 KB, 40 to 42 cylinders
     High525,   ///< 5.25 inch, 1.2 MB
-    Double35,  ///< 3.5 inch, 720 KB
-    High35,    ///< 3.5 inch, 1.44 MB (and 1.68 MB)
-    Extra35    ///< 3.5 inch, 2.88 MB
+    Double35,  ///< 3.5 inch, 720 KB to 1.12 MB
+    High35,    ///< 3.5 inch, 1.44 to 1.92 MB
+    Extra35    ///< 3.5 inch, 2.88 to 3.84 MB
 };
 
 struct FloppyGeometry {
@@ -44,6 +44,7 @@ struct FloppyGeometry {
     std::uint8_t heads;
     std::uint8_t sectors; ///< A track.
     FloppyDensity density;
+    bool usual; ///< One that systems were sold on; proposed to who has an image of a wrong size.
 
     [[nodiscard]] constexpr std::uint32_t total_sectors() const {
         return std::uint32_t{cylinders} * heads * sectors;

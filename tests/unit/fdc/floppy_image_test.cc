@@ -25,9 +25,14 @@ constexpr FloppyImage::Options kSnapshot{.read_only = false, .snapshot = true};
 
 TEST(FloppyImage, GeometryBySize) {
     const std::pair<unsigned, std::array<unsigned, 3>> known[] = {
-        {163840, {40, 1, 8}},   {184320, {40, 1, 9}},   {327680, {40, 2, 8}},
-        {368640, {40, 2, 9}},   {737280, {80, 2, 9}},   {1228800, {80, 2, 15}},
-        {1474560, {80, 2, 18}}, {1720320, {80, 2, 21}}, {2949120, {80, 2, 36}},
+        {163840, {40, 1, 8}},   {184320, {40, 1, 9}},   {327680, {40, 2, 8}},   {368640, {40, 2, 9}},
+        {737280, {80, 2, 9}},   {1228800, {80, 2, 15}}, {1474560, {80, 2, 18}}, {1720320, {80, 2, 21}},
+        {2949120, {80, 2, 36}}, {419840, {41, 2, 10}},  {430080, {42, 2, 10}},  {819200, {80, 2, 10}},
+        {839680, {82, 2, 10}},  {849920, {83, 2, 10}},  {901120, {80, 2, 11}},  {1064960, {80, 2, 13}},
+        {1146880, {80, 2, 14}}, {1511424, {82, 2, 18}}, {1529856, {83, 2, 18}}, {1638400, {80, 2, 20}},
+        {1763328, {82, 2, 21}}, {1784832, {83, 2, 21}}, {1802240, {80, 2, 22}}, {1884160, {80, 2, 23}},
+        {1966080, {80, 2, 24}}, {3194880, {80, 2, 39}}, {3276800, {80, 2, 40}}, {3604480, {80, 2, 44}},
+        {3932160, {80, 2, 48}},
     };
     EXPECT_EQ(floppy_formats().size(), std::size(known));
     for (const auto& [size, chs] : known) {
@@ -45,9 +50,9 @@ TEST(FloppyImage, GeometryBySize) {
 }
 
 TEST(FloppyImage, WrongSizesAreRefusedWithTheKnownOnes) {
-    TemporaryFile nothing(0), odd(1474559), boot(512), large(2949121), huge(std::uint64_t{1} << 33);
+    TemporaryFile nothing(0), odd(1474559), boot(512), large(3932161), huge(std::uint64_t{1} << 33);
     EXPECT_TRUE(
-        contains(refusal(nothing.path()), "the file is empty (known sizes in bytes: 160 KB = 163840, "));
+        contains(refusal(nothing.path()), "the file is empty (usual sizes in bytes: 160 KB = 163840, "));
     EXPECT_TRUE(contains(refusal(odd.path()), "1474559 bytes is not the size of any floppy"));
     // Which of two sizes it was is the user's to know.
     EXPECT_TRUE(
@@ -56,9 +61,9 @@ TEST(FloppyImage, WrongSizesAreRefusedWithTheKnownOnes) {
                                           odd.path() + "' pads it"));
     EXPECT_TRUE(contains(refusal(boot.path()), "; 163328 too few for 160 KB: truncate -s 163840 "));
     EXPECT_FALSE(contains(refusal(boot.path()), "too many"));
-    EXPECT_TRUE(contains(refusal(large.path()), "; 1 too many for 2880 KB: truncate -s 2949120 "));
+    EXPECT_TRUE(contains(refusal(large.path()), "; 983041 too many for 2880 KB: truncate -s 2949120 "));
     EXPECT_FALSE(contains(refusal(large.path()), "too few"));
-    EXPECT_TRUE(contains(refusal(large.path()), "2949121 bytes is too large for a floppy"));
+    EXPECT_TRUE(contains(refusal(large.path()), "3932161 bytes is too large for a floppy"));
     EXPECT_TRUE(contains(refusal(huge.path()), "8589934592 bytes is too large"));
     EXPECT_TRUE(contains(refusal(large.path()), "2880 KB = 2949120)"));
 }
