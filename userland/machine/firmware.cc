@@ -7,6 +7,8 @@
 #include <string_view>
 #include <sys/stat.h>
 
+#include "userland/machine/physical_memory.hh"
+
 namespace btvm {
 
 namespace {
@@ -14,7 +16,8 @@ namespace {
 constexpr const char* kSystemBios = "/usr/share/seabios/bios.bin";
 constexpr const char* kPackage = "seabios";
 constexpr const char* kVideoBios = "/usr/share/seabios/vgabios-isavga.bin";
-constexpr std::size_t kLargest = 256 * 1024;
+/// From its reset vector to the end a ROM has this many bytes for its first instructions (SDM vol. 3, 9.1.4).
+constexpr std::size_t kResetVector = 16;
 
 std::vector<std::uint8_t> read_image(const std::string& path, const char* what, const char* package) {
     const auto refuse = [&](const std::string& why) {
@@ -26,7 +29,8 @@ std::vector<std::uint8_t> read_image(const std::string& path, const char* what, 
     if (::stat(path.c_str(), &info) < 0) throw refuse(std::strerror(errno));
     errno = 0;
     if (!S_ISREG(info.st_mode)) throw refuse("not a regular file");
-    if (static_cast<std::size_t>(info.st_size) > kLargest) throw refuse("too large for a firmware image");
+    if (static_cast<std::size_t>(info.st_size) > PhysicalMemory::kSystemBiosMax)
+        throw refuse("too large for a firmware image");
     std::vector<std::uint8_t> image(static_cast<std::size_t>(info.st_size));
     std::ifstream file(path, std::ios::binary);
     if (!file) throw refuse(std::strerror(errno));
@@ -40,16 +44,18 @@ bool contains(const std::vector<std::uint8_t>& image, std::string_view text) {
 }
 
 void check_system(const Firmware& firmware) {
-    const std::size_t size = firmware.system_bios.size();
-    if (size != 0x10000 && size != 0x20000 && size != 0x40000)
-        throw FirmwareError("system BIOS " + firmware.system_path + ": has " + std::to_string(size) +
-                            " bytes, a PC BIOS has 64, 128 or 256 KiB");
-    // The processor starts 16 bytes before the end, and there must be a jump there (EAh or E9h in every BIOS
-    // known).
-    const std::uint8_t first = firmware.system_bios[size - 16];
-    if (first != 0xea && first != 0xe9)
-        throw FirmwareError("system BIOS " + firmware.system_path +
-                            ": no jump at its reset vector, not a PC BIOS");
+    const std::vector<std::uint8_t>& image = firmware.system_bios;
+    if (!PhysicalMemory::is_bios_size(image.size()))
+        throw FirmwareError("system BIOS " + firmware.system_path + ": has " + std::to_string(image.size()) +
+                            " bytes, a system BIOS has a multiple of 64 KiB, up to 8 MiB");
+    // The processor starts 16 bytes before the end. What is there is the ROM's own business (a BIOS jumps, a
+    // test ROM may do anything), unless nothing is: 00h or FFh to the end.
+    const auto start = image.end() - static_cast<std::ptrdiff_t>(kResetVector);
+    if ((*start == 0x00 || *start == 0xff) &&
+        std::all_of(start, image.end(), [&](auto byte) { return byte == *start; }))
+        throw FirmwareError(
+            "system BIOS " + firmware.system_path +
+            ": nothing at its reset vector, 16 bytes before its end, where the processor starts");
 }
 
 void check_video(const Firmware& firmware) {

@@ -34,8 +34,8 @@ void check(const MemoryConfig& config) {
         throw std::runtime_error("guest memory must be " + std::to_string(PhysicalMemory::kMinRamMib) +
                                  " to " + std::to_string(PhysicalMemory::kMaxRamMib) + " MiB");
     const std::size_t bios = config.system_bios.size();
-    if (bios != 64 * kKib && bios != 128 * kKib && bios != 256 * kKib)
-        throw std::runtime_error("a system BIOS must be 64, 128 or 256 KiB, this one has " +
+    if (!PhysicalMemory::is_bios_size(bios))
+        throw std::runtime_error("a system BIOS must be a multiple of 64 KiB, up to 8 MiB; this one has " +
                                  std::to_string(bios) + " bytes");
     if (config.video_bios.size() > PhysicalMemory::kVideoRomMax)
         throw std::runtime_error("a video BIOS must be 64 KiB at most, this one has " +

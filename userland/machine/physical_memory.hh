@@ -21,9 +21,10 @@ struct MemoryRegion {
 
 /// What the memory is made of. Images are checked here: a bad one throws std::runtime_error.
 struct MemoryConfig {
-    unsigned ram_mib{16};                  ///< kMinRamMib to kMaxRamMib.
-    std::vector<std::uint8_t> system_bios; ///< 64, 128 or 256 KiB; ends at 1 MiB and, again, at 4 GiB.
-    std::vector<std::uint8_t> video_bios;  ///< Up to 64 KiB at C0000h; may be empty.
+    unsigned ram_mib{16}; ///< kMinRamMib to kMaxRamMib.
+    std::vector<std::uint8_t>
+        system_bios; ///< See is_bios_size(); ends at 1 MiB (its last 128 KiB) and at 4 GiB.
+    std::vector<std::uint8_t> video_bios; ///< Up to 64 KiB at C0000h; may be empty.
     bool firmware_writable{}; ///< C0000h-FFFFFh is RAM with the firmware copied in (see docs/devices.md).
 };
 
@@ -33,6 +34,10 @@ public:
     static constexpr unsigned kMaxRamMib = 2048;
     static constexpr std::uint64_t kVideoRomBase = 0xc0000;
     static constexpr std::uint64_t kVideoRomMax = 0x10000;
+    static constexpr std::uint64_t kSystemBiosMax = 8u << 20; ///< QEMU's limit, too.
+    static constexpr bool is_bios_size(std::uint64_t bytes) {
+        return bytes != 0 && bytes % 0x10000 == 0 && bytes <= kSystemBiosMax;
+    }
 
     explicit PhysicalMemory(const MemoryConfig& config);
     ~PhysicalMemory();

@@ -50,12 +50,25 @@ TEST_F(FirmwareTest, SeaBiosIsKnownByItsName) {
     EXPECT_TRUE(load_firmware(file("bios", tiny_bios({'S', 'e', 'a', 'B', 'I', 'O', 'S'})), "none").writable);
 }
 
+TEST_F(FirmwareTest, WhatStandsAtTheResetVectorIsTheRomsOwnBusiness) {
+    for (const std::uint8_t first : {0xfa, 0xeb, 0x90, 0x00}) { // the last one: the first of several bytes
+        std::vector<std::uint8_t> rom(0x30000, 0xff);
+        rom[rom.size() - 16] = first;
+        EXPECT_EQ(refusal(file("rom", rom), "none"), "accepted") << unsigned{first};
+    }
+    EXPECT_NE(refusal(file("erased", std::vector<std::uint8_t>(0x10000, 0xff)), "none").find("reset vector"),
+              std::string::npos);
+}
+
 TEST_F(FirmwareTest, BadImagesAreRefusedWithAReason) {
     EXPECT_NE(refusal(folder_ + "/missing", "none").find("No such file"), std::string::npos);
     EXPECT_NE(refusal(folder_, "none").find("not a regular file"), std::string::npos);
     EXPECT_NE(refusal(file("odd", std::vector<std::uint8_t>(65535)), "none").find("65535 bytes"),
               std::string::npos);
     EXPECT_NE(refusal(file("zeros", std::vector<std::uint8_t>(65536)), "none").find("reset vector"),
+              std::string::npos);
+    EXPECT_NE(refusal(file("none", {}), "none").find("0 bytes"), std::string::npos);
+    EXPECT_NE(refusal(file("huge", std::vector<std::uint8_t>(0x810000)), "none").find("too large"),
               std::string::npos);
     const std::string bios = file("bios", tiny_bios({0xf4}));
     EXPECT_NE(refusal(bios, file("unsigned", std::vector<std::uint8_t>(512))).find("55 AA"),

@@ -25,7 +25,7 @@ std::uint8_t byte_at(const PhysicalMemory& memory, std::uint64_t at) {
 
 TEST(PhysicalMemory, RegionsArePageAlignedAndDoNotOverlap) {
     for (const bool writable : {false, true})
-        for (const std::size_t bios : {0x10000, 0x20000, 0x40000}) {
+        for (const std::size_t bios : {0x10000, 0x20000, 0x30000, 0x40000, 0x800000}) {
             const PhysicalMemory memory(config(bios, 38400, writable));
             std::uint64_t end = 0;
             for (const MemoryRegion& region : memory.regions()) {
@@ -40,7 +40,7 @@ TEST(PhysicalMemory, RegionsArePageAlignedAndDoNotOverlap) {
 }
 
 TEST(PhysicalMemory, BiosShowsBelowOneMegabyteAndBelowFourGigabytes) {
-    for (const std::size_t size : {0x10000, 0x20000, 0x40000}) {
+    for (const std::size_t size : {0x10000, 0x20000, 0x30000, 0x40000, 0x800000}) {
         const PhysicalMemory memory(config(size, 0));
         const std::vector<std::uint8_t> image = pattern(size);
         EXPECT_EQ(byte_at(memory, 0xffff0), image[size - 16]);
