@@ -11,7 +11,7 @@
 #define CONFIG_FLAGS                                                                                                 \
 	(BTVM_CONFIG_MONITOR_OFF | BTVM_CONFIG_VERIFY | BTVM_CONFIG_PLAN_CACHE_OFF | BTVM_CONFIG_TRACE |             \
 	 BTVM_CONFIG_INTERPRET | BTVM_CONFIG_LOOKAHEAD | BTVM_CONFIG_TRACKING_OFF | BTVM_CONFIG_COMPARE_OFF |       \
-	 BTVM_CONFIG_EXECUTE_ONLY)
+	 BTVM_CONFIG_EXECUTE_ONLY | BTVM_CONFIG_APIC)
 #define CONFIG_TEST_FLAGS (BTVM_CONFIG_TEST_PLANNER_BUG | BTVM_CONFIG_TEST_MONITOR_FAULT)
 
 u64 btvm_vm_guest_ns(const struct btvm_vm *vm)
@@ -98,8 +98,9 @@ static int set_config(struct btvm_vm *vm, const struct btvm_config *config)
 	mutex_lock(&vm->lock);
 	if (vm->vcpu && !mutex_trylock(&vm->vcpu->lock)) {
 		error = -EBUSY;
-	} else if (vm->vcpu && (config->flags & BTVM_CONFIG_EXECUTE_ONLY) && !vm->vcpu->world.copies.pages) {
-		/* The memory for copies is made with the vCPU. */
+	} else if (vm->vcpu && (((config->flags & BTVM_CONFIG_EXECUTE_ONLY) && !vm->vcpu->world.copies.pages) ||
+				((config->flags ^ vm->config.flags) & BTVM_CONFIG_APIC))) {
+		/* The memory for copies is made with the vCPU; and no machine gets or loses its APICs while it runs. */
 		mutex_unlock(&vm->vcpu->lock);
 		error = -EBUSY;
 	} else {

@@ -11,6 +11,7 @@
 #include "vmm/cpu/state.hh"
 #include "vmm/interpret/instruction_cache.hh"
 #include "vmm/interpret/interpreter.hh"
+#include "vmm/interrupts/interrupt_controllers.hh"
 #include "vmm/interrupts/pic.hh"
 #include "vmm/interrupts/pit.hh"
 #include "vmm/interrupts/pm_timer.hh"
@@ -80,20 +81,20 @@ struct NativeState {
 struct World {
     CpuState cpu{};
     Pic pic{};
+    Apics apics{};
     Pit pit{};
     PmTimer pm_timer{};
     PortRequest port_request{};
     PortCounters port_counters{};
     InterpreterCounters interpreter_counters{};
     GuestClock clock{};
-    u64 next_timer_ns{}; ///< Guest time of the timer's next interrupt, ~0: none.
+    u64 next_timer_ns{}; ///< Guest time of the timers' next interrupt, ~0: none.
+    u64 armed_ns{};      ///< The same as the host world was told it.
     u32 owed_ticks{};    ///< Timer interrupts due that the guest has not been able to take yet.
 
     /// Whether a timer interrupt is owed and its line can take it: the last one has been acknowledged.
-    [[nodiscard]] bool owes_tick_now() const {
-        constexpr u8 kTimerLine = 1u << 0;
-        return owed_ticks && !(pic.master().irr & kTimerLine);
-    }
+    [[nodiscard]] bool owes_tick_now() { return owed_ticks && controllers().takes_tick(); }
+    [[nodiscard]] InterruptControllers controllers() { return {cpu, pic, apics}; }
 
     btvm_config config{};
     btvm_stats stats{};

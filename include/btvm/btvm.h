@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 /* Raised whenever a structure or the meaning of a call changes. A program refuses a module of another version. */
-#define BTVM_API_VERSION 3
+#define BTVM_API_VERSION 4
 
 #define BTVM_IOC 0xB7
 
@@ -74,6 +74,8 @@ struct btvm_irq_level {
 /* Trace by INT3 in execute-only copies of the guest's code instead of by debug registers. Needs BTVM_CAP_EXECUTE_ONLY, and
  * must be set when the vCPU is made. */
 #define BTVM_CONFIG_EXECUTE_ONLY (1u << 8)
+/* The machine has a local APIC and an I/O APIC. As it is when the vCPU is made, so it stays (EBUSY). */
+#define BTVM_CONFIG_APIC (1u << 9)
 /* For tests of the checks themselves; need CAP_SYS_ADMIN. */
 #define BTVM_CONFIG_TEST_PLANNER_BUG (1u << 16) /* one breakpoint of the plan, or in the copies, is left out */
 #define BTVM_CONFIG_TEST_MONITOR_FAULT (1u << 17) /* the monitor faults at its next trap */
@@ -193,6 +195,33 @@ struct btvm_pit_channel {
     __u8 padding[6];
 };
 
+/* The local APIC. Bit n of word m of the three sets is vector 32m + n. All 0 if the machine has none. */
+struct btvm_local_apic {
+    __u64 timer_start_ns; /* guest time at which the count was timer_initial */
+    __u32 timer_initial;
+    __u32 owed_ticks; /* of the timer, that wait for the guest: at most 128 */
+    __u32 isr[8], tmr[8], irr[8];
+    __u32 lvt[6]; /* timer, thermal sensor, performance counters, LINT0, LINT1, error */
+    __u32 spurious;
+    __u32 icr_low;
+    __u8 icr_destination, id, task_priority, logical_id;
+    __u8 destination_format; /* 0 to 15 */
+    __u8 errors, new_errors; /* ESR as it reads, and what it will show after the next write */
+    __u8 pins;               /* the levels of LINT0 and LINT1, bits 0 and 1 */
+    __u8 external;           /* 0 or 1: an interrupt of the controller pair was asked for by message */
+    __u8 timer_divide;
+    __u8 timer_running; /* 0 or 1 */
+    __u8 padding[5];
+};
+
+/* The I/O APIC. All 0 if the machine has none. */
+struct btvm_io_apic {
+    __u64 entry[24];
+    __u32 lines;     /* the pins' levels */
+    __u8 id, select; /* id: 0 to 15 */
+    __u8 padding[2];
+};
+
 /* A port access on its way to userland and back: one that has been answered, while the instruction is still to be finished. */
 struct btvm_port_access {
     __u8 phase; /* 0 none, 1 asked, 2 answered */
@@ -232,6 +261,8 @@ struct btvm_state {
     __u32 owed_ticks; /* timer interrupts that wait for the guest */
     __u16 pm_timer;   /* as BTVM_SET_PM_TIMER takes it */
     __u16 padding3;
+    struct btvm_local_apic local_apic; /* with bit 9 of features_basic; as is apic_base */
+    struct btvm_io_apic io_apic;
     struct btvm_port_access port;
 };
 #define BTVM_GET_STATE _IOR(BTVM_IOC, 0x86, struct btvm_state)

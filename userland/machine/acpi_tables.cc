@@ -70,6 +70,40 @@ Bytes make_fadt() {
     return out;
 }
 
+/// The interrupt controllers (ACPI 2.0, 5.2.10.4): one processor, one I/O APIC, and which of the ISA's
+/// interrupts are not as an ISA's are.
+Bytes make_madt() {
+    constexpr std::uint32_t kLocalApic = 0xfee00000, kIoApic = 0xfec00000;
+    constexpr std::uint32_t kHas8259 = 1, kEnabled = 1;
+    constexpr std::uint8_t kTimerPin = 2, kSci = 9;
+    constexpr std::uint8_t kActiveHighLevel = 0x0d, kAllProcessors = 0xff, kNmiPin = 1;
+    const Bytes entries{0,    8,         0,
+                        0,    kEnabled,  0,
+                        0,    0, // processor 0 is local APIC 0
+                        1,    12,        0,
+                        0,    0,         0,
+                        0,    0,         0,
+                        0,    0,         0, // I/O APIC 0
+                        2,    10,        0,
+                        0,    kTimerPin, 0,
+                        0,    0,         0,
+                        0, // ISA interrupt 0
+                        2,    10,        0,
+                        kSci, kSci,      0,
+                        0,    0,         kActiveHighLevel,
+                        0, // ISA interrupt 9
+                        4,    6,         kAllProcessors,
+                        0,    0,         kNmiPin}; // the NMI
+    constexpr std::size_t kFixed = kHeaderSize + 8, kIoApicAddress = kFixed + 8 + 4;
+    Bytes out = table("APIC", kFixed);
+    out.insert(out.end(), entries.begin(), entries.end());
+    put(out, 4, static_cast<std::uint32_t>(out.size()), 4);
+    put(out, kHeaderSize, kLocalApic, 4);
+    put(out, kHeaderSize + 4, kHas8259, 4);
+    put(out, kIoApicAddress, kIoApic, 4);
+    return out;
+}
+
 /// The commands of the loader, 128 bytes each.
 class Script {
 public:
@@ -112,7 +146,7 @@ private:
 
 } // namespace
 
-std::vector<FirmwareFile> acpi_firmware_files() {
+std::vector<FirmwareFile> acpi_firmware_files(bool apic) {
     Bytes facs(kFacsSize); // has neither revision nor checksum
     put_text(facs, 0, "FACS");
     put(facs, 4, kFacsSize, 4);
@@ -126,11 +160,15 @@ std::vector<FirmwareFile> acpi_firmware_files() {
     const std::uint32_t facs_at = append(facs);
     const std::uint32_t dsdt_at = append(Bytes(std::begin(kAcpiDsdt), std::end(kAcpiDsdt)));
     const std::uint32_t fadt_at = append(make_fadt());
-    const std::uint32_t rsdt_at = append(table("RSDT", kHeaderSize + 4));
+    const Bytes madt = apic ? make_madt() : Bytes();
+    const std::uint32_t madt_at = append(madt);
+    const std::size_t rsdt_size = kHeaderSize + (apic ? 8 : 4);
+    const std::uint32_t rsdt_at = append(table("RSDT", rsdt_size));
     // Pointers hold the offset in the file; the script adds the file's address.
     put(tables, fadt_at + 36, facs_at, 4);
     put(tables, fadt_at + 40, dsdt_at, 4);
     put(tables, rsdt_at + kHeaderSize, fadt_at, 4);
+    if (apic) put(tables, rsdt_at + kHeaderSize + 4, madt_at, 4);
     Bytes rsdp(kRsdpSize);
     put_text(rsdp, 0, "RSD PTR ");
     put_text(rsdp, 9, "BTVM  ");
@@ -142,8 +180,12 @@ std::vector<FirmwareFile> acpi_firmware_files() {
     script.add_pointer(kTablesFile, fadt_at + 36, kTablesFile);
     script.add_pointer(kTablesFile, fadt_at + 40, kTablesFile);
     script.add_checksum(kTablesFile, fadt_at + kChecksumInHeader, fadt_at, kFadtSize);
+    if (apic) {
+        script.add_checksum(kTablesFile, madt_at + kChecksumInHeader, madt_at, madt.size());
+        script.add_pointer(kTablesFile, rsdt_at + kHeaderSize + 4, kTablesFile);
+    }
     script.add_pointer(kTablesFile, rsdt_at + kHeaderSize, kTablesFile);
-    script.add_checksum(kTablesFile, rsdt_at + kChecksumInHeader, rsdt_at, kHeaderSize + 4);
+    script.add_checksum(kTablesFile, rsdt_at + kChecksumInHeader, rsdt_at, rsdt_size);
     script.add_pointer(kPointerFile, 16, kTablesFile);
     script.add_checksum(kPointerFile, kChecksumInRsdp, 0, kRsdpSize);
     return {{kPointerFile, rsdp}, {kTablesFile, tables}, {kScriptFile, script.take()}};

@@ -60,6 +60,7 @@ struct EngineConfig {
     unsigned slowdown{1};     ///< Guest time passes so many times slower than the host's.
     bool trace{};             ///< Keep the trace ring.
     bool interpret{};         ///< Never run guest code natively (kernel engine only).
+    bool apic{};              ///< The machine has a local APIC and an I/O APIC.
     /// BTVM_CONFIG_TEST_*: for tests of the checks themselves.
     std::uint32_t test_flags{};
 };
@@ -111,7 +112,8 @@ public:
     [[nodiscard]] virtual btvm_state state() const = 0;
     /// Puts a state in place of the present one, at that guest time. Memory and the devices must have been
     /// put in their places before: what they do to interrupt lines is part of the state already. False if it
-    /// is no state of a machine, or of one whose processor has features that this one lacks.
+    /// is no state of a machine, or of one whose processor has features that this one lacks, or if only one
+    /// of the two has APICs.
     [[nodiscard]] virtual bool set_state(const btvm_state& state, GuestTime time) = 0;
     [[nodiscard]] virtual Registers registers() const = 0;
     [[nodiscard]] virtual btvm_stats stats() const = 0;

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "userland/devices/apic_state.hh"
 #include "userland/devices/guest_time.hh"
 #include "userland/devices/pic_state.hh"
 #include "vmm/hypervisor/saved_state.hh"
@@ -82,6 +83,7 @@ namespace {
 struct Parts {
     CpuState cpu{};
     Pic pic{};
+    Apics apics{};
     Pit pit{};
     PmTimer pm_timer{};
     PortRequest port_request{};
@@ -93,11 +95,17 @@ struct Rest {
     GuestTime& time;
     Parts& parts;
     void describe(StateArchive& a) {
+        // Without APICs the section is as it was before there were any, so that older programs can read it.
+        const bool apics = parts.cpu.features.apic();
+        a.version(a.loading() || apics ? 2 : 1);
         a.field("guest_time", time);
         a.check(time >= GuestTime{} && plausible_time(time), "guest_time: beyond any guest's life");
         a.field("acpi_timer_port", parts.pm_timer.port);
         a.field("owed_ticks", parts.owed_ticks);
         a.field("port_access", parts.port_request);
+        a.field("local_apic", parts.apics.local, {.since = 2, .present = apics});
+        a.field("io_apic", parts.apics.io, {.since = 2, .present = apics});
+        a.check(apics == (a.version() >= 2), "the processor's features and the APICs do not agree");
     }
 };
 
@@ -105,7 +113,8 @@ struct Rest {
 
 std::vector<StateSection> save_engine(const EngineState& state) {
     const auto parts = std::make_unique<Parts>();
-    put_state({parts->cpu, parts->pic, parts->pit, parts->pm_timer, parts->port_request, parts->owed_ticks},
+    put_state({parts->cpu, parts->pic, parts->apics, parts->pit, parts->pm_timer, parts->port_request,
+               parts->owed_ticks},
               0, state.core);
     GuestTime time = state.time;
     Rest rest{time, *parts};
@@ -123,7 +132,8 @@ EngineState load_engine(const std::vector<StateSection>& sections) {
     load_state(parts->pic, sections[1]);
     load_state(parts->pit, sections[2]);
     load_state(rest, sections[3]);
-    get_state({parts->cpu, parts->pic, parts->pit, parts->pm_timer, parts->port_request, parts->owed_ticks},
+    get_state({parts->cpu, parts->pic, parts->apics, parts->pit, parts->pm_timer, parts->port_request,
+               parts->owed_ticks},
               0, state.core);
     if (!possible(state.core, {.basic = ~0u, .extended = ~0u, .mxcsr_mask = ~0u, .reserved = 0}))
         throw StateError("cpu: no processor can be in this state");

@@ -14,7 +14,7 @@
 namespace btvm {
 
 HostedEngine::HostedEngine(PhysicalMemory& memory, const EngineConfig& config)
-    : clock_(config.slowdown), ports_(pic_, pit_, request_, port_counters_),
+    : clock_(config.slowdown), ports_(pic_, pit_, request_, port_counters_), controllers_(cpu_, pic_, apics_),
       interpreter_(cpu_, memory_, ports_, counters_), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       keep_trace_(config.trace) {
     if (!wake_) throw std::runtime_error(std::string("eventfd: ") + std::strerror(errno));
@@ -29,6 +29,10 @@ HostedEngine::HostedEngine(PhysicalMemory& memory, const EngineConfig& config)
     }
     ports_.pm_timer = &pm_timer_;
     interpreter_.translations = &translations_;
+    if (config.apic) {
+        cpu_.features.basic |= cpuid_feature::kApic;
+        interpreter_.controllers = &controllers_;
+    }
     reset();
 }
 
@@ -36,6 +40,7 @@ void HostedEngine::reset() {
     btvm::reset(cpu_);
     set_a20(true);
     pic_.reset();
+    apics_.reset();
     pit_.reset(static_cast<u64>(clock_.now().count()));
     pm_timer_ = {};
     request_.forget();
@@ -59,12 +64,18 @@ void HostedEngine::take_dirty(std::size_t region, std::span<std::uint64_t> bitma
 
 void HostedEngine::tick() {
     const u64 now = static_cast<u64>(clock_.now().count());
-    ports_.now_ns = now;
+    ports_.now_ns = controllers_.now_ns = now;
     interpreter_.tsc = __rdtsc() + cpu_.tsc_offset;
     owed_ticks_ += pit_.collect_ticks(now);
-    if (!owed_ticks_) return;
+    if (owed_ticks_) tick_pit();
+    controllers_.follow_pic();
+    lost_ticks_ += controllers_.follow_time();
+}
+
+void HostedEngine::tick_pit() {
     const PicChip& master = pic_.master();
-    if (master.imr & 1) {
+    const bool to_io_apic = controllers_.ticks_reach_io_apic();
+    if ((master.imr & 1) && !to_io_apic) {
         // A masked controller keeps one request, however many edges come.
         lost_ticks_ += owed_ticks_ - 1;
         owed_ticks_ = 1;
@@ -73,8 +84,8 @@ void HostedEngine::tick() {
         owed_ticks_ = kMaxOwedTicks;
     }
     // The next owed tick waits until the guest has taken the one before.
-    if ((master.irr | master.isr) & 1) return;
-    pic_.pulse_irq(0);
+    if (to_io_apic ? !controllers_.takes_tick() : (master.irr | master.isr) & 1) return;
+    controllers_.pulse_irq(0);
     owed_ticks_--;
 }
 
@@ -92,8 +103,8 @@ StepStatus HostedEngine::deliver_pending() {
         note(BTVM_TRACE_EVENT, 2);
         return interpreter_.deliver({Event::Kind::Nmi, 2, false, 0});
     }
-    if (interruptible() && pic_.pending()) {
-        const u8 vector = pic_.acknowledge();
+    if (interruptible() && controllers_.pending()) {
+        const u8 vector = controllers_.acknowledge();
         interrupts_++;
         note(BTVM_TRACE_EVENT, vector);
         return interpreter_.deliver({Event::Kind::External, vector, false, 0});
@@ -104,7 +115,8 @@ StepStatus HostedEngine::deliver_pending() {
 StepStatus HostedEngine::slice() {
     for (unsigned i = 0; i < kSlice; i++) {
         if (const StepStatus status = interpreter_.step(); status != StepStatus::Completed) return status;
-        if (interruptible() && pic_.pending()) break;
+        controllers_.follow_pic();
+        if (interruptible() && controllers_.pending()) break;
     }
     return StepStatus::Completed;
 }
@@ -138,8 +150,8 @@ EngineExit HostedEngine::run(GuestTime deadline) {
 
 void HostedEngine::sleep_until(GuestTime deadline) {
     const u64 now = ports_.now_ns;
-    u64 until =
-        std::min(deadline == kNever ? ~u64{0} : static_cast<u64>(deadline.count()), pit_.next_irq_ns(now));
+    u64 until = std::min({deadline == kNever ? ~u64{0} : static_cast<u64>(deadline.count()),
+                          pit_.next_irq_ns(now), controllers_.next_timer_ns()});
     // With ticks owed the interrupt is in service or masked: look again soon.
     if (owed_ticks_) until = std::min(until, now + 1'000'000);
     timespec wait{3600, 0};
@@ -201,13 +213,16 @@ btvm_stats HostedEngine::stats() const {
 
 btvm_state HostedEngine::state() const {
     btvm_state state;
-    get_state({cpu_, pic_, pit_, pm_timer_, request_, owed_ticks_}, __rdtsc(), state);
+    get_state({cpu_, pic_, apics_, pit_, pm_timer_, request_, owed_ticks_}, __rdtsc(), state);
     return state;
 }
 
 bool HostedEngine::set_state(const btvm_state& state, GuestTime time) {
-    if (!possible(state, CpuFeatures{})) return false;
-    put_state({cpu_, pic_, pit_, pm_timer_, request_, owed_ticks_}, __rdtsc(), state);
+    const bool apics = cpu_.features.apic();
+    CpuFeatures all;
+    if (apics) all.basic |= cpuid_feature::kApic;
+    if (!possible(state, all) || has_apics(state) != apics) return false;
+    put_state({cpu_, pic_, apics_, pit_, pm_timer_, request_, owed_ticks_}, __rdtsc(), state);
     translations_.flush();
     clock_.freeze_at(time);
     return true;

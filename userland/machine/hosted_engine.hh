@@ -11,6 +11,7 @@
 #include "userland/machine/physical_memory.hh"
 #include "vmm/cpu/state.hh"
 #include "vmm/interpret/interpreter.hh"
+#include "vmm/interrupts/interrupt_controllers.hh"
 #include "vmm/interrupts/pic.hh"
 #include "vmm/interrupts/pit.hh"
 #include "vmm/interrupts/pm_timer.hh"
@@ -26,8 +27,8 @@ public:
     [[nodiscard]] std::string_view name() const override { return "interpreter"; }
     [[nodiscard]] EngineExit run(GuestTime deadline) override;
     void kick() override;
-    void set_irq(unsigned line, bool level) override { pic_.set_irq(line, level); }
-    void nmi() override { cpu_.nmi_pending = 1; }
+    void set_irq(unsigned line, bool level) override { controllers_.set_irq(line, level); }
+    void nmi() override { controllers_.pulse_nmi(); }
     void set_a20(bool enabled) override {
         cpu_.a20_mask_off = !enabled;
         translations_.flush();
@@ -53,8 +54,9 @@ private:
     static constexpr unsigned kMaxOwedTicks = 32;
     static constexpr std::size_t kTraceEntries = 4096;
 
-    /// Brings timer, port bus and TSC to the present.
+    /// Brings timers, port bus and TSC to the present.
     void tick();
+    void tick_pit();
     /// Delivers an NMI or interrupt if one can be taken at this boundary.
     [[nodiscard]] StepStatus deliver_pending();
     [[nodiscard]] bool between_instructions() const;
@@ -72,11 +74,13 @@ private:
     GuestMemory memory_{};
     std::vector<std::vector<u8>> page_states_; ///< Of each slot.
     Pic pic_{};
+    Apics apics_{};
     Pit pit_{};
     PmTimer pm_timer_{};
     PortRequest request_{};
     PortCounters port_counters_{};
     PortBus ports_;
+    InterruptControllers controllers_;
     InterpreterCounters counters_{};
     TranslationCache translations_{};
     Interpreter interpreter_;

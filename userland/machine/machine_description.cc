@@ -21,6 +21,8 @@ void MediumDescription::describe(StateArchive& a) {
 }
 
 void MachineDescription::describe(StateArchive& a) {
+    // Without APICs the section is as older programs know it.
+    a.version(a.loading() || apic ? 2 : 1);
     a.field("program", program, {.max_count = kMostText});
     a.field("name", name, {.max_count = kMostText});
     a.field("engine", engine, {.max_count = kMostText});
@@ -37,6 +39,7 @@ void MachineDescription::describe(StateArchive& a) {
     a.field("serial", serial, {.max_count = kMostText});
     a.field("media", media, {.max_count = floppy_drives.size() + ide_drives.size()});
     a.field("parent", parent, {.max_count = 16});
+    a.field("apic", apic, {.since = 2});
     a.check(parent.empty() || parent.size() == 16, "parent: no identity of a state");
     a.check(name.find('/') == std::string::npos && !name.empty(), "name: not one of a machine");
 }

@@ -39,6 +39,7 @@ struct MachineDescription {
     bool firmware_writable{};
     std::array<std::uint8_t, 2> floppy_drives{}; ///< Their types as in the CMOS, 0: none.
     std::array<std::uint8_t, 4> ide_drives{};    ///< 0 none, 1 disk, 2 CD-ROM.
+    bool apic{};                                 ///< It has a local APIC and an I/O APIC.
     std::string serial;                          ///< What COM1 was connected to, as --serial has it.
     std::vector<MediumDescription> media;
     /// The identity of the state that this one was made from, whose pages it then leaves out; empty: of none.

@@ -25,9 +25,15 @@ Rtc::WallTime wall_time(const ClockConfig& clock) {
 std::vector<FirmwareFile> firmware_files(const PcConfig& config) {
     if (!config.firmware.writable) return {};
     // With more processors than can be counted SeaBIOS makes no MP table, which would tell of APICs that are
-    // not there; nor a $PIR table, for interrupt pins that are not there either.
-    std::vector<FirmwareFile> files{{"etc/show-boot-menu", {0, 0}}, {"etc/max-cpus", {0x00, 0x01}}};
-    for (FirmwareFile& table : acpi_firmware_files())
+    // not there; nor a $PIR table, for interrupt pins that are not there either. With the one that there is
+    // it makes both.
+    const bool apic = config.engine.apic;
+    const std::vector<std::uint8_t> processors =
+        apic ? std::vector<std::uint8_t>{0x01, 0x00} : std::vector<std::uint8_t>{0x00, 0x01};
+    std::vector<FirmwareFile> files{{"etc/show-boot-menu", {0, 0}}, {"etc/max-cpus", processors}};
+    // And it must know that the timer is not where the ISA has it: its line is pin 2 of the I/O APIC.
+    if (apic) files.push_back({"etc/irq0-override", {1}});
+    for (FirmwareFile& table : acpi_firmware_files(apic))
         files.push_back(std::move(table));
     if (!config.firmware.video_bios.empty())
         files.push_back({"vgaroms/vgabios.bin", config.firmware.video_bios});

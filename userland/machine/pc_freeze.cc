@@ -47,6 +47,7 @@ FrozenMachine Pc::Checkpoints::freeze(const PcConfig& config, bool with_tree, Sa
     description.paused = machine_.state() == MachineState::Paused;
     description.resets = frozen.machine.resets;
     description.ram_mib = config.ram_mib;
+    description.apic = config.engine.apic;
     description.system_bios = config.firmware.system_path;
     description.video_bios = config.firmware.video_path;
     description.firmware_writable = config.firmware.writable;

@@ -46,6 +46,7 @@ void SavedMachine::configure(PcConfig& config, const RestoreWishes& wishes) cons
     const MachineDescription& was = description_;
     config.name = wishes.name.empty() ? plain(was.name) : wishes.name;
     config.ram_mib = was.ram_mib;
+    config.engine.apic = was.apic;
     config.firmware = {was.system_bios,
                        was.video_bios,
                        reader_.payload(reader_.get("firmware/system", Type::Bytes)),

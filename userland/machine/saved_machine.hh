@@ -27,8 +27,8 @@ public:
     [[nodiscard]] const MachineDescription& description() const { return description_; }
     [[nodiscard]] const StateReader& reader() const { return reader_; }
 
-    /// Makes `config` the configuration of the saved machine; its engine's part is left as it is. Throws
-    /// StateError.
+    /// Makes `config` the configuration of the saved machine; its engine's part is left as it is, but for the
+    /// APICs. Throws StateError.
     void configure(PcConfig& config, const RestoreWishes& wishes) const;
 
 private:

@@ -69,6 +69,9 @@ void add_machine_options(CLI::App& app, RunOptions& options, RawOptions& raw) {
         ->option_text("SIZE")
         ->transform(CLI::Validator(parse_memory, "", "memory size"))
         ->group(group);
+    app.add_flag("--apic", options.pc.engine.apic,
+                 "Have a local APIC and an I/O APIC, with MP and ACPI tables that tell of them")
+        ->group(group);
     app.add_option(
            "--boot", raw.boot,
            "Where to boot from, in order: floppy, disk, cdrom, with commas between; or letters a, c, d")
@@ -168,7 +171,7 @@ EngineConfig::Provider parse_provider(const CLI::App& app, const RawOptions& raw
 
 /// What of the options makes a machine: a saved one brings that with it.
 constexpr const char* kMachineMakers[] = {"--two-drives", "--disk-size", "--write-protect", "--memory",
-                                          "--boot",       "--bios",      "--vgabios"};
+                                          "--apic",       "--boot",      "--bios",          "--vgabios"};
 
 /// The images are those of the state: others only stand in for them, by drive.
 void finish_restore(const CLI::App& app, RunOptions& options, const RawOptions& raw) {

@@ -15,6 +15,7 @@ inline constexpr u32 kTsc = 1u << 4;
 inline constexpr u32 kMsr = 1u << 5;
 inline constexpr u32 kPae = 1u << 6;
 inline constexpr u32 kCx8 = 1u << 8;
+inline constexpr u32 kApic = 1u << 9;
 inline constexpr u32 kSep = 1u << 11;
 inline constexpr u32 kPge = 1u << 13;
 inline constexpr u32 kCmov = 1u << 15;
@@ -49,6 +50,8 @@ struct CpuFeatures {
     u32 reserved{};
 
     [[nodiscard]] constexpr bool fxsr() const { return basic & cpuid_feature::kFxsr; }
+    /// Local and I/O APIC: none by default. It is the machine's, and not the host's, to have them.
+    [[nodiscard]] constexpr bool apic() const { return basic & cpuid_feature::kApic; }
     /// SSE and SSE2 come together.
     [[nodiscard]] constexpr bool sse() const { return basic & cpuid_feature::kSse; }
     [[nodiscard]] constexpr bool clflush() const { return basic & cpuid_feature::kClflush; }

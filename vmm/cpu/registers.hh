@@ -111,4 +111,12 @@ inline constexpr u32 kFetch = 1u << 4;
 inline constexpr u32 kProtectionKey = 1u << 5;
 } // namespace pf_error
 
+/// IA32_APIC_BASE, SDM Vol. 3A 10.4.4.
+namespace apic_base {
+inline constexpr u64 kBootstrap = 1u << 8; ///< This is the bootstrap processor.
+inline constexpr u64 kEnable = 1u << 11;
+inline constexpr u64 kAddress = 0xffffff000; ///< Of the register page: as many bits as there are.
+inline constexpr u64 kReset = 0xfee00000 | kBootstrap | kEnable;
+} // namespace apic_base
+
 } // namespace btvm

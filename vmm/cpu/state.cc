@@ -26,6 +26,7 @@ void reset(CpuState& cpu) {
     cpu.gpr[Rdx] = kCpuSignature;
     cpu.dr[6] = 0xffff0ff0;
     cpu.dr[7] = 0x400;
+    if (features.apic()) cpu.apic_base = apic_base::kReset;
     // FCW = 0040h after RESET (SDM Vol. 3A table 9-1), MXCSR = 1F80h.
     cpu.fpu.bytes[0] = 0x40;
     cpu.fpu.bytes[24] = 0x80;

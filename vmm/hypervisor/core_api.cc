@@ -70,6 +70,14 @@ void load_mappings(World& world) {
     world.native.plan_valid = false;
 }
 
+/// A machine has APICs or not: the processor tells, and they are as at power-on.
+void set_apics(World& world, bool on) {
+    if (world.cpu.features.apic() == on) return;
+    world.cpu.features.basic ^= cpuid_feature::kApic;
+    world.cpu.apic_base = on ? apic_base::kReset : 0;
+    world.apics.reset();
+}
+
 } // namespace
 
 btvm_u64 btvm_core_world_size(void) { return (sizeof(World) + kPageMask) & ~kPageMask; }
@@ -111,6 +119,7 @@ void btvm_core_reset(btvm_world* w) {
     World& world = world_of(w);
     reset(world.cpu);
     world.pic.reset();
+    world.apics.reset();
     world.pit.reset(world.clock.anchor_ns);
     world.pm_timer = {};
     world.next_timer_ns = 0;
@@ -128,6 +137,7 @@ void btvm_core_set_config(btvm_world* w, const btvm_config* config) {
         world.copies.initialise(world.host.copies, world.copies.capacity());
         forget_mappings(world);
     }
+    set_apics(world, config->flags & BTVM_CONFIG_APIC);
     world.config = *config;
     world.trace.enabled = config->flags & BTVM_CONFIG_TRACE;
     world.shadow.options = {.no_tracking = (config->flags & BTVM_CONFIG_TRACKING_OFF) != 0,
@@ -137,9 +147,11 @@ void btvm_core_set_config(btvm_world* w, const btvm_config* config) {
     world.plans.flush();
 }
 
-void btvm_core_set_irq(btvm_world* w, btvm_u32 line, btvm_u32 level) { world_of(w).pic.set_irq(line, level); }
+void btvm_core_set_irq(btvm_world* w, btvm_u32 line, btvm_u32 level) {
+    world_of(w).controllers().set_irq(line, level);
+}
 
-void btvm_core_set_nmi(btvm_world* w) { world_of(w).cpu.nmi_pending = 1; }
+void btvm_core_set_nmi(btvm_world* w) { world_of(w).controllers().pulse_nmi(); }
 
 void btvm_core_set_a20(btvm_world* w, int enabled) {
     World& world = world_of(w);
@@ -210,16 +222,18 @@ int btvm_core_set_sregs(btvm_world* w, const btvm_sregs* in) {
 
 void btvm_core_get_state(const btvm_world* w, btvm_state* out) {
     const World& world = world_of(w);
-    get_state({world.cpu, world.pic, world.pit, world.pm_timer, world.port_request, world.owed_ticks},
-              platform::read_tsc(), *out);
+    get_state(
+        {world.cpu, world.pic, world.apics, world.pit, world.pm_timer, world.port_request, world.owed_ticks},
+        platform::read_tsc(), *out);
 }
 
 int btvm_core_set_state(btvm_world* w, const btvm_state* in) {
     World& world = world_of(w);
-    if (!possible(*in, world.cpu.features)) return -1;
+    if (!possible(*in, world.cpu.features) || has_apics(*in) != world.cpu.features.apic()) return -1;
     forget_request(world);
-    put_state({world.cpu, world.pic, world.pit, world.pm_timer, world.port_request, world.owed_ticks},
-              platform::read_tsc(), *in);
+    put_state(
+        {world.cpu, world.pic, world.apics, world.pit, world.pm_timer, world.port_request, world.owed_ticks},
+        platform::read_tsc(), *in);
     world.error = {};
     world.native = {};
     world.next_timer_ns = 0; // looked for at the next turn

@@ -104,7 +104,7 @@ int host_turn(World& world, btvm_core_turn& turn, btvm_run& run) {
     turn.fpu = 0;
     Tracer tracer(world, world.host);
     const auto finish = [&](int result) {
-        turn.next_event_ns = world.next_timer_ns;
+        turn.next_event_ns = world.armed_ns = world.next_timer_ns;
         return result;
     };
     if (world.error.suberror) return finish(exit_error(world, run));

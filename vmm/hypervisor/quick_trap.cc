@@ -51,8 +51,10 @@ private:
         if (world_.stats.trap_breakpoint % kTrapsBetweenClockReads == 0 &&
             world_.clock.at(platform::read_tsc()) >= world_.next_timer_ns)
             return true;
-        return (cpu_.rflags & eflags::kIf) && world_.pic.requested();
+        return (cpu_.rflags & eflags::kIf) && interrupt_requested();
     }
+
+    [[nodiscard]] bool interrupt_requested() const { return world_.controllers().requested(); }
 
     /// Finds the note of the copy that control at pc_ runs in, if there is one.
     bool find_note() {
@@ -152,7 +154,7 @@ private:
     bool pop_flags() {
         u32 image;
         if (!load(static_cast<u32>(frame_.rsp), image)) return false;
-        if ((image & eflags::kTf) || ((image & eflags::kIf) && world_.pic.requested())) return false;
+        if ((image & eflags::kTf) || ((image & eflags::kIf) && interrupt_requested())) return false;
         cpu_.rflags = (cpu_.rflags & ~kPopped) | (image & kPopped) | eflags::kFixed1;
         frame_.rflags = (frame_.rflags & ~native::kFlags) | (image & native::kFlags);
         frame_.rsp = (frame_.rsp + kWord) & 0xffffffff;
@@ -163,7 +165,7 @@ private:
     bool set_interrupt() {
         const u32 next = (pc_ & kPageMask) + 1;
         if (!(cpu_.rflags & eflags::kIf) &&
-            (next == kPageSize || !(note_->marks[next] & kStart) || world_.pic.requested()))
+            (next == kPageSize || !(note_->marks[next] & kStart) || interrupt_requested()))
             return false;
         cpu_.rflags |= eflags::kIf;
         return emulated();

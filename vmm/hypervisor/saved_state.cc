@@ -1,5 +1,6 @@
 #include "vmm/hypervisor/saved_state.hh"
 
+#include "vmm/hypervisor/saved_apics.hh"
 #include "vmm/mmu/guest_walk.hh"
 
 namespace btvm {
@@ -109,6 +110,8 @@ bool possible(const btvm_port_access& a) {
 
 } // namespace
 
+bool has_apics(const btvm_state& state) { return state.features_basic & cpuid_feature::kApic; }
+
 void get_regs(const CpuState& cpu, btvm_regs& out) {
     for (unsigned i = 0; i < kGprCount; i++)
         out.gpr[i] = cpu.gpr[i];
@@ -199,6 +202,7 @@ void get_state(const ConstCoreParts& parts, u64 host_tsc, btvm_state& out) {
     out.pic[1] = to_abi(parts.pic.slave());
     out.ferr = parts.pic.fpu_error().ferr;
     out.ignne = parts.pic.fpu_error().ignne;
+    if (cpu.features.apic()) get_apics(parts.apics, out);
     const Pit::State& pit = parts.pit.state();
     for (unsigned i = 0; i < 3; i++)
         out.pit[i] = to_abi(pit.channel[i]);
@@ -234,7 +238,7 @@ bool possible(const btvm_state& in, const CpuFeatures& features) {
         if (!possible(chip)) return false;
     for (const btvm_pit_channel& channel : in.pit)
         if (!possible(channel)) return false;
-    return true;
+    return possible_apics(in);
 }
 
 void put_state(const CoreParts& parts, u64 host_tsc, const btvm_state& in) {
@@ -267,6 +271,8 @@ void put_state(const CoreParts& parts, u64 host_tsc, const btvm_state& in) {
     parts.pic.slave() = from_abi(in.pic[1]);
     parts.pic.fpu_error().ferr = in.ferr;
     parts.pic.fpu_error().ignne = in.ignne;
+    parts.apics.reset();
+    if (cpu.features.apic()) put_apics(parts.apics, in);
     Pit::State& pit = parts.pit.state();
     for (unsigned i = 0; i < 3; i++)
         pit.channel[i] = from_abi(in.pit[i]);

@@ -5,6 +5,7 @@
 #include <btvm/btvm.h>
 
 #include "vmm/cpu/state.hh"
+#include "vmm/interrupts/interrupt_controllers.hh"
 #include "vmm/interrupts/pic.hh"
 #include "vmm/interrupts/pit.hh"
 #include "vmm/interrupts/pm_timer.hh"
@@ -16,6 +17,7 @@ namespace btvm {
 struct CoreParts {
     CpuState& cpu;
     Pic& pic;
+    Apics& apics;
     Pit& pit;
     PmTimer& pm_timer;
     PortRequest& port_request;
@@ -24,6 +26,7 @@ struct CoreParts {
 struct ConstCoreParts {
     const CpuState& cpu;
     const Pic& pic;
+    const Apics& apics;
     const Pit& pit;
     const PmTimer& pm_timer;
     const PortRequest& port_request;
@@ -45,6 +48,8 @@ void get_state(const ConstCoreParts& parts, u64 host_tsc, btvm_state& out);
 /// Whether the state is one that a machine can be in which has these features at most. Whatever may come from
 /// outside is looked at: after this nothing in it can harm.
 [[nodiscard]] bool possible(const btvm_state& in, const CpuFeatures& features);
+/// Whether it is the state of a machine with APICs. An engine takes it only if it has them, or neither has.
+[[nodiscard]] bool has_apics(const btvm_state& state);
 /// It must be possible.
 void put_state(const CoreParts& parts, u64 host_tsc, const btvm_state& in);
 

@@ -49,6 +49,7 @@ constexpr bool may_use_fpu(u8 first) {
 Tracer::Tracer(World& world, View& view)
     : world_(world), view_(view), cpu_(world.cpu),
       ports_(world.pic, world.pit, world.port_request, world.port_counters),
+      controllers_(world.controllers()),
       interpreter_(world.cpu, view.memory, ports_, world.interpreter_counters),
       began_tsc_(platform::read_tsc()) {
     interpreter_.cache = &world.instructions;
@@ -56,6 +57,7 @@ Tracer::Tracer(World& world, View& view)
     interpreter_.no_fpu = platform::kInGuestWorld;
     world.translations.follow(world.shadow.translation_epoch);
     ports_.pm_timer = &world.pm_timer;
+    if (controllers_.have_apics()) interpreter_.controllers = &controllers_;
     constexpr u32 kRepSliceWithInterruptsOff = 32;
     if (platform::kInGuestWorld) interpreter_.rep_slice = kRepSliceWithInterruptsOff;
     update_time();
@@ -65,19 +67,40 @@ void Tracer::update_time() {
     const u64 tsc = platform::read_tsc();
     const u64 now = world_.clock.at(tsc);
     interpreter_.tsc = tsc + cpu_.tsc_offset;
-    ports_.now_ns = now;
+    ports_.now_ns = controllers_.now_ns = now;
     if (now >= world_.next_timer_ns) {
         world_.owed_ticks += world_.pit.collect_ticks(now);
         if (world_.owed_ticks > kMaxOwedTicks) {
             world_.stats.lost_timer_ticks += world_.owed_ticks - kMaxOwedTicks;
             world_.owed_ticks = kMaxOwedTicks;
         }
-        world_.next_timer_ns = world_.pit.next_irq_ns(now);
+        world_.stats.lost_timer_ticks += controllers_.follow_time();
+        world_.next_timer_ns = next_timer_ns();
     }
     if (world_.owes_tick_now()) {
         world_.owed_ticks--;
-        world_.pic.pulse_irq(0);
+        controllers_.pulse_irq(0);
     }
+}
+
+u64 Tracer::next_timer_ns() const {
+    const u64 pit = world_.pit.next_irq_ns(ports_.now_ns);
+    const u64 apic = controllers_.next_timer_ns();
+    return pit < apic ? pit : apic;
+}
+
+/// After a timer may have been programmed, or its interrupt taken.
+void Tracer::follow_timers() {
+    controllers_.timer_moved = false;
+    world_.stats.lost_timer_ticks += controllers_.follow_time();
+    world_.next_timer_ns = next_timer_ns();
+}
+
+/// Only the host world can have the host's timer end the stay here in time. Kernels that program the local
+/// APIC's timer for each of their own timers depend on it; for the 8254, which is programmed once, the host's
+/// next interrupt is soon enough.
+bool Tracer::must_arm_timer() const {
+    return platform::kInGuestWorld && controllers_.have_apics() && world_.next_timer_ns < world_.armed_ns;
 }
 
 Verdict Tracer::leave(HostRequest why) {
@@ -151,9 +174,9 @@ Tracer::Stepped Tracer::step() {
     const StepStatus status = interpreter_.step();
     world_.trace.add(BTVM_TRACE_EMULATE, pc, static_cast<u32>(status), cpu_.rip, cpu_.gpr[Rax]);
     if (world_.interpreter_counters.exceptions != exceptions_before) note_delivery(~0u, 0);
-    // The access may have programmed the timer.
-    if (world_.port_counters.in_core != core_ports_before)
-        world_.next_timer_ns = world_.pit.next_irq_ns(ports_.now_ns);
+    controllers_.follow_pic();
+    // The access may have programmed a timer.
+    if (world_.port_counters.in_core != core_ports_before || controllers_.timer_moved) follow_timers();
     note_written_pages();
     note_translation_changes();
     switch (status) {
@@ -179,7 +202,7 @@ bool Tracer::between_instructions() const {
 bool Tracer::takes_nmi() const { return cpu_.nmi_pending && !cpu_.nmi_blocked && between_instructions(); }
 
 bool Tracer::takes_interrupt() const {
-    return (cpu_.rflags & eflags::kIf) && between_instructions() && world_.pic.pending();
+    return (cpu_.rflags & eflags::kIf) && between_instructions() && controllers_.pending();
 }
 
 Tracer::Stepped Tracer::take_events() {
@@ -190,7 +213,8 @@ Tracer::Stepped Tracer::take_events() {
         event.vector = static_cast<u8>(Vector::Nmi);
     } else if (takes_interrupt()) {
         event.kind = Event::Kind::External;
-        event.vector = world_.pic.acknowledge();
+        event.vector = controllers_.acknowledge();
+        if (controllers_.timer_moved) follow_timers();
         world_.stats.interrupts_delivered++;
     } else {
         return Stepped::On;
@@ -243,6 +267,7 @@ Verdict Tracer::proceed() {
                 return leave(HostRequest::Budget);
         }
         if (take_events() == Stepped::Leave) return Verdict::Leave;
+        if (must_arm_timer()) return leave(HostRequest::Budget);
         if (cpu_.activity == Activity::Halted) return leave(HostRequest::Halt);
         if (cpu_.activity == Activity::Shutdown) return leave(HostRequest::Shutdown);
         const native::Way way = native::way(world_);

@@ -58,6 +58,9 @@ private:
     [[nodiscard]] Verdict resume_user();
 
     [[nodiscard]] Stepped step();
+    [[nodiscard]] u64 next_timer_ns() const;
+    void follow_timers();
+    [[nodiscard]] bool must_arm_timer() const;
     [[nodiscard]] bool between_instructions() const;
     [[nodiscard]] bool takes_nmi() const;
     [[nodiscard]] bool takes_interrupt() const;
@@ -94,6 +97,7 @@ private:
     View& view_;
     CpuState& cpu_;
     PortBus ports_;
+    InterruptControllers controllers_;
     Interpreter interpreter_;
     u64 began_tsc_;
     InstructionClass stopped_at_{

@@ -112,6 +112,8 @@ private:
     void mark(u32 linear, PageAccess access);
     void mark_accessed(const MemoryRef& ref, bool write);
     void watch_data(u32 linear, u32 size, bool write);
+    void bus_read(GuestPhysical at, void* out, u32 bytes);
+    void bus_write(GuestPhysical at, const void* in, u32 bytes);
     void load_bytes(const MemoryRef& ref, void* out);
     void store_bytes(const MemoryRef& ref, const void* in);
     [[nodiscard]] u32 load(const MemoryRef& ref) {

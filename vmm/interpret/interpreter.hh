@@ -7,6 +7,7 @@
 #include "vmm/cpu/state.hh"
 #include "vmm/decode/instruction.hh"
 #include "vmm/interpret/instruction_cache.hh"
+#include "vmm/interrupts/interrupt_controllers.hh"
 #include "vmm/io/port_bus.hh"
 #include "vmm/memory/guest_memory.hh"
 #include "vmm/mmu/translation_cache.hh"
@@ -63,6 +64,8 @@ public:
     /// Where translations are kept, or null. The interpreter flushes it as the guest flushes its TLB; whoever
     /// else changes how linear addresses translate does so too.
     TranslationCache* translations{};
+    /// What has registers in memory, or null: the machine has no APICs.
+    InterruptControllers* controllers{};
     /// The x87, MMX and SSE registers are not the guest's: an instruction that uses them is not begun.
     bool no_fpu{};
     /// Set when the guest has flushed its TLB, or changed how it translates (MOV CR0/CR3/CR4, a task switch).

@@ -71,14 +71,26 @@ void Execution::mark_accessed(const MemoryRef& ref, bool write) {
     if (ref.first_bytes != ref.size) mark(ref.linear + ref.first_bytes, access);
 }
 
+void Execution::bus_read(GuestPhysical at, void* out, u32 bytes) {
+    if (owner_.controllers && owner_.controllers->owns(at)) [[unlikely]]
+        return owner_.controllers->read(at, out, bytes);
+    memory_.read(at, out, bytes);
+}
+
+void Execution::bus_write(GuestPhysical at, const void* in, u32 bytes) {
+    if (owner_.controllers && owner_.controllers->owns(at)) [[unlikely]]
+        return owner_.controllers->write(at, in, bytes);
+    memory_.write(at, in, bytes);
+}
+
 void Execution::load_bytes(const MemoryRef& ref, void* out) {
     if (!ref.marked) [[unlikely]]
         mark_accessed(ref, false);
     if (cpu_.has_breakpoints()) [[unlikely]]
         watch_data(ref.linear, ref.size, false);
-    memory_.read(ref.first, out, ref.first_bytes);
+    bus_read(ref.first, out, ref.first_bytes);
     if (ref.first_bytes != ref.size) [[unlikely]]
-        memory_.read(ref.second, static_cast<u8*>(out) + ref.first_bytes, ref.size - ref.first_bytes);
+        bus_read(ref.second, static_cast<u8*>(out) + ref.first_bytes, ref.size - ref.first_bytes);
 }
 
 void Execution::store_bytes(const MemoryRef& ref, const void* in) {
@@ -86,9 +98,9 @@ void Execution::store_bytes(const MemoryRef& ref, const void* in) {
         mark_accessed(ref, true);
     if (cpu_.has_breakpoints()) [[unlikely]]
         watch_data(ref.linear, ref.size, true);
-    memory_.write(ref.first, in, ref.first_bytes);
+    bus_write(ref.first, in, ref.first_bytes);
     if (ref.first_bytes != ref.size) [[unlikely]]
-        memory_.write(ref.second, static_cast<const u8*>(in) + ref.first_bytes, ref.size - ref.first_bytes);
+        bus_write(ref.second, static_cast<const u8*>(in) + ref.first_bytes, ref.size - ref.first_bytes);
 }
 
 bool Execution::read_system(u32 linear, u32 size, void* out) {

@@ -169,6 +169,8 @@ bool Execution::write_msr() {
         cpu_.tsc_offset += value - owner_.tsc;
         owner_.tsc = value;
         return true;
+    case kMsrApicBase:
+        return (owner_.controllers && owner_.controllers->write_base(value)) || general_protection();
     case kMsrSysenterCs: cpu_.sysenter_cs = value & 0xffff; return true;
     case kMsrSysenterEsp: cpu_.sysenter_esp = value & 0xffffffff; return true;
     case kMsrSysenterEip: cpu_.sysenter_eip = value & 0xffffffff; return true;
@@ -200,7 +202,10 @@ bool Execution::read_tsc() {
 }
 
 void Execution::do_cpuid() {
-    const CpuidResult r = cpuid(cpu_.features, reg(Rax, 4), reg(Rcx, 4));
+    CpuFeatures features = cpu_.features;
+    // A local APIC that is turned off is not there (SDM Vol. 3A 10.4.3).
+    if (!(cpu_.apic_base & apic_base::kEnable)) features.basic &= ~cpuid_feature::kApic;
+    const CpuidResult r = cpuid(features, reg(Rax, 4), reg(Rcx, 4));
     set_reg(Rax, 4, r.eax);
     set_reg(Rbx, 4, r.ebx);
     set_reg(Rcx, 4, r.ecx);

@@ -30,8 +30,8 @@ class AcpiTables : public testing::Test {
 protected:
     static constexpr std::uint32_t kPointer = 0xf6000, kTables = 0xff0000;
 
-    AcpiTables() {
-        for (FirmwareFile& file : acpi_firmware_files())
+    void load(bool apic) {
+        for (FirmwareFile& file : acpi_firmware_files(apic))
             files_[file.name] = std::move(file.content);
         const Bytes script = files_.at("etc/table-loader");
         EXPECT_EQ(script.size() % 128, 0u);
@@ -76,6 +76,7 @@ protected:
 };
 
 TEST_F(AcpiTables, AreReachableFromTheRootPointer) {
+    load(false);
     const Bytes& root = files_.at("etc/acpi/rsdp");
     EXPECT_EQ(text(root, 0, 8), "RSD PTR ");
     EXPECT_EQ(std::accumulate(root.begin(), root.end(), 0u) % 256, 0u);
@@ -87,6 +88,32 @@ TEST_F(AcpiTables, AreReachableFromTheRootPointer) {
     EXPECT_EQ(table(get32(fadt, 36), "FACS").size(), 64u);
     EXPECT_GT(table(get32(fadt, 40), "DSDT").size(), 300u);
     EXPECT_EQ(get32(fadt, 64), 0x604u);
+}
+
+TEST_F(AcpiTables, WithApicsThereIsATableOfThem) {
+    load(true);
+    const Bytes rsdt = table(get32(files_.at("etc/acpi/rsdp"), 16), "RSDT");
+    ASSERT_EQ(rsdt.size(), 44u);
+    (void)table(get32(rsdt, 36), "FACP");
+    const Bytes madt = table(get32(rsdt, 40), "APIC");
+    EXPECT_EQ(get32(madt, 36), 0xfee00000u);
+    EXPECT_EQ(get32(madt, 40), 1u);
+    std::map<unsigned, std::vector<std::size_t>> entries; // by type
+    for (std::size_t at = 44; at < madt.size(); at += madt[at + 1])
+        entries[madt[at]].push_back(at);
+    ASSERT_EQ(entries[0].size(), 1u);
+    EXPECT_EQ(get32(madt, entries[0][0] + 4), 1u) << "the processor can be used";
+    ASSERT_EQ(entries[1].size(), 1u);
+    EXPECT_EQ(get32(madt, entries[1][0] + 4), 0xfec00000u);
+    EXPECT_EQ(get32(madt, entries[1][0] + 8), 0u) << "from interrupt 0 on";
+    ASSERT_EQ(entries[2].size(), 2u);
+    EXPECT_EQ(madt[entries[2][0] + 3], 0);
+    EXPECT_EQ(get32(madt, entries[2][0] + 4), 2u);
+    EXPECT_EQ(madt[entries[2][1] + 3], 9);
+    EXPECT_EQ(get32(madt, entries[2][1] + 4), 9u);
+    EXPECT_EQ(madt[entries[2][1] + 8], 0x0d);
+    ASSERT_EQ(entries[4].size(), 1u);
+    EXPECT_EQ(madt[entries[4][0] + 5], 1) << "the NMI is LINT1";
 }
 
 } // namespace

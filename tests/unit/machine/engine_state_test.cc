@@ -16,6 +16,41 @@ constexpr CpuFeatures kAll{.basic = ~0u, .extended = ~0u, .mxcsr_mask = ~0u, .re
 
 bool same(const btvm_state& a, const btvm_state& b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
+void fill_apics(btvm_state& s, std::mt19937& random) {
+    btvm_local_apic& a = s.local_apic;
+    btvm_io_apic& io = s.io_apic;
+    std::memset(a.padding, 0, sizeof a.padding);
+    std::memset(io.padding, 0, sizeof io.padding);
+    if (!(s.features_basic & cpuid_feature::kApic)) {
+        a = {};
+        io = {};
+        return;
+    }
+    s.apic_base = 0xfee00900;
+    for (auto* set : {a.isr, a.tmr, a.irr})
+        set[0] &= 0xffff0000;
+    constexpr __u32 kEntries[] = {0x300ff, 0x107ff, 0x107ff, 0x1e7ff, 0x1e7ff, 0x100ff};
+    for (unsigned i = 0; i < 6; i++)
+        a.lvt[i] &= kEntries[i];
+    a.spurious &= 0x3ff;
+    a.icr_low &= 0xccfff;
+    a.owed_ticks %= 129;
+    a.destination_format %= 16;
+    a.errors &= 0xe0;
+    a.new_errors &= 0xe0;
+    a.pins %= 4;
+    a.external %= 2;
+    a.timer_divide &= 0xb;
+    a.timer_running = static_cast<__u8>(random() % 2);
+    a.timer_initial |= 1;
+    for (auto& entry : io.entry) {
+        entry &= 0xff0000000001afff & ~0x1000ull;
+        if (random() % 2) entry = (entry & ~0x700ull) | 0xc000; // a level that waits for its end
+    }
+    io.lines &= 0xffffff;
+    io.id %= 16;
+}
+
 /// A state that a machine can be in, with every field that it can choose filled at random.
 std::unique_ptr<btvm_state> random_state(std::mt19937& random) {
     auto state = std::make_unique<btvm_state>();
@@ -90,6 +125,7 @@ std::unique_ptr<btvm_state> random_state(std::mt19937& random) {
     }
     s.pit_port61 %= 16;
     s.pm_timer %= 0xfff0;
+    fill_apics(s, random);
     btvm_port_access& port = s.port;
     port.padding1 = 0;
     port.padding2 = 0;
@@ -152,10 +188,18 @@ TEST(EngineState, EveryBitOfTheStateShowsInASection) {
 TEST(EngineState, TheEngineTakesAndGivesTheSame) {
     std::mt19937 random(13);
     PhysicalMemory memory(MemoryConfig{1, std::vector<std::uint8_t>(65536), {}, false});
-    HostedEngine engine(memory, {});
+    EngineConfig config;
+    HostedEngine without(memory, config);
+    config.apic = true;
+    HostedEngine with(memory, config);
+    unsigned apics = 0;
     for (int i = 0; i < 100; i++) {
         const auto state = random_state(random);
-        const CpuFeatures has{};
+        HostedEngine& engine = has_apics(*state) ? with : without;
+        EXPECT_FALSE((has_apics(*state) ? without : with).set_state(*state, GuestTime(i)));
+        apics += has_apics(*state);
+        CpuFeatures has{};
+        has.basic |= cpuid_feature::kApic;
         state->features_basic &= has.basic;
         state->features_extended &= has.extended;
         state->mxcsr_mask = has.mxcsr_mask;
@@ -167,6 +211,21 @@ TEST(EngineState, TheEngineTakesAndGivesTheSame) {
         EXPECT_LT(after.tsc - state->tsc, 1ull << 40); // it goes on
         after.tsc = state->tsc;
         EXPECT_TRUE(same(after, *state)) << i;
+    }
+    EXPECT_GT(apics, 20u);
+}
+
+// A machine without APICs is saved as it was before there were any: older programs can restore it.
+TEST(EngineState, TheSectionsTellOfApicsOnlyWhereThereAreSome) {
+    std::mt19937 random(15);
+    for (int i = 0; i < 20; i++) {
+        const auto state = random_state(random);
+        std::vector<StateSection> sections = save_engine({*state, GuestTime{}});
+        EXPECT_EQ(sections[3].version, has_apics(*state) ? 2u : 1u);
+        EXPECT_EQ(sections[3].fields.size(), has_apics(*state) ? 6u : 4u);
+        for (StateNode& node : sections[0].fields)
+            if (node.name == "features_basic") node.number ^= cpuid_feature::kApic;
+        EXPECT_THROW((void)load_engine(sections), StateError) << "the two do not agree";
     }
 }
 
