@@ -1,6 +1,7 @@
 // What CPUID tells the guest: one table for the interpreter, the monitor and the tests. A Pentium M, the last
 // processor that is 32-bit and has SSE2 and execute-disable, less everything this machine does not model
-// (local APIC, MTRRs, machine checks) and what the host's processor lacks.
+// (MTRRs, machine checks; local APIC only where the machine is made with one) and what the host's processor
+// lacks.
 #pragma once
 
 #include "vmm/cpu/features.hh"

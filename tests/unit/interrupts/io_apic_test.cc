@@ -103,6 +103,7 @@ TEST_F(IoApicTest, AnEntryMadeAnEdgeForgetsThatItWaits) {
     EXPECT_EQ(take(), 0x45);
     io(0x1a, kMasked | 0x45); // as systems do that cannot rely on the end of interrupt
     io(0x1a, kLevel | 0x45);
+    EXPECT_EQ(local(0x220), 1u << 5) << "asked for anew, before the end";
     end();
     EXPECT_EQ(take(), 0x45);
 }

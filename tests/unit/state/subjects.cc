@@ -56,6 +56,7 @@ const std::vector<Subject>& subjects() {
           other("pit.channels.1.gate", kGateHigh), other("pit.channels.1.held_elapsed", kGateHigh),
           other("pit.channels.1.rises_at_load", kNoInterrupt),
           other("pit.channels.2.rises_at_load", kNoInterrupt)}},
+        {"Apics", make_apic_bench, 1500, 3, {}, {}},
         {"Disk",
          make_disk_bench,
          800,

@@ -47,6 +47,7 @@ std::unique_ptr<Bench> make_pci_bench();
 std::unique_ptr<Bench> make_power_bench();
 std::unique_ptr<Bench> make_pic_bench();
 std::unique_ptr<Bench> make_pit_bench();
+std::unique_ptr<Bench> make_apic_bench();
 std::unique_ptr<Bench> make_rtc_bench();
 std::unique_ptr<Bench> make_disk_bench();
 std::unique_ptr<Bench> make_cdrom_bench();
