@@ -39,7 +39,7 @@ void MachineDescription::describe(StateArchive& a) {
     a.field("serial", serial, {.max_count = kMostText});
     a.field("media", media, {.max_count = floppy_drives.size() + ide_drives.size()});
     a.field("parent", parent, {.max_count = 16});
-    a.field("apic", apic, {.since = 2});
+    a.field("apic", apic, {.since = 2, .present = a.version() >= 2});
     a.check(parent.empty() || parent.size() == 16, "parent: no identity of a state");
     a.check(name.find('/') == std::string::npos && !name.empty(), "name: not one of a machine");
 }
