@@ -77,10 +77,13 @@ void Tracer::update_time() {
         world_.stats.lost_timer_ticks += controllers_.follow_time();
         world_.next_timer_ns = next_timer_ns();
     }
-    if (world_.owes_tick_now()) {
-        world_.owed_ticks--;
-        controllers_.pulse_irq(0);
-    }
+    give_owed_tick();
+}
+
+void Tracer::give_owed_tick() {
+    if (!world_.owes_tick_now()) return;
+    world_.owed_ticks--;
+    controllers_.pulse_irq(0);
 }
 
 u64 Tracer::next_timer_ns() const {
@@ -94,6 +97,8 @@ void Tracer::follow_timers() {
     controllers_.timer_moved = false;
     world_.stats.lost_timer_ticks += controllers_.follow_time();
     world_.next_timer_ns = next_timer_ns();
+    // The one before may have been taken just now, and a guest that halts next would sleep over this one.
+    if (controllers_.have_apics()) give_owed_tick();
 }
 
 /// Only the host world can have the host's timer end the stay here in time. Kernels that program the local

@@ -60,6 +60,7 @@ private:
     [[nodiscard]] Stepped step();
     [[nodiscard]] u64 next_timer_ns() const;
     void follow_timers();
+    void give_owed_tick();
     [[nodiscard]] bool must_arm_timer() const;
     [[nodiscard]] bool between_instructions() const;
     [[nodiscard]] bool takes_nmi() const;
