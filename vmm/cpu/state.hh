@@ -75,6 +75,13 @@ struct CpuState {
     }
     /// Whether a breakpoint of the guest's own is enabled, of whatever kind.
     [[nodiscard]] constexpr bool has_breakpoints() const { return dr[7] & dr7::kEnables; }
+    /// The breakpoints that an instruction at this linear address meets: bits B0 to B3.
+    [[nodiscard]] constexpr u32 breakpoints_at(u32 linear) const {
+        u32 met = dr7::enabled_of(dr[7], 1u << dr7::kExecute);
+        for (unsigned n = 0; n < dr7::kBreakpoints; n++)
+            if (static_cast<u32>(dr[n]) != linear) met &= ~(1u << n);
+        return met;
+    }
     [[nodiscard]] constexpr bool code32() const { return seg[Cs].access.default_big(); }
     [[nodiscard]] constexpr bool stack32() const { return seg[Ss].access.default_big(); }
 };

@@ -4,7 +4,6 @@
 #include "vmm/decode/fpu_use.hh"
 #include "vmm/mmu/guest_walk.hh"
 #include "vmm/native/native_state.hh"
-#include "vmm/plan/planner.hh"
 
 namespace btvm {
 
@@ -236,32 +235,6 @@ Tracer::Stepped Tracer::take_events() {
     return Stepped::On;
 }
 
-const Plan* Tracer::find_plan() {
-    const u64 pc = linear_pc(cpu_);
-    PlannerOptions options;
-    options.breakpoints = static_cast<u8>(world_.config.breakpoints);
-    if (world_.config.flags & BTVM_CONFIG_LOOKAHEAD) options.kind = PlannerKind::Lookahead;
-    options.leave_one_out = world_.config.flags & BTVM_CONFIG_TEST_PLANNER_BUG;
-    const CodeTranslation translation = this->translation();
-    const PlanKey key{pc, cpu_.a20_mask_off, CodeSize::Bits32, options.breakpoints, options.kind};
-    const bool cached = !(world_.config.flags & BTVM_CONFIG_PLAN_CACHE_OFF);
-    if (cached) {
-        if (const Plan* plan =
-                world_.plans.lookup(key, world_.code, translation, world_.shadow.translation_epoch)) {
-            world_.stats.plan_cache_hits++;
-            return plan;
-        }
-    }
-    CodeView code{world_.code, view_.memory, translation, CodeSize::Bits32};
-    Plan& fresh = world_.native.fresh;
-    make_plan(code, pc, options, fresh);
-    world_.stats.plans_made++;
-    if (world_.config.flags & BTVM_CONFIG_VERIFY) note_violation(check_plan(code, fresh), pc);
-    world_.trace.add(BTVM_TRACE_PLAN, pc, fresh.count, fresh.address[0], fresh.address[1]);
-    if (cached) world_.plans.insert(key, fresh, world_.shadow.translation_epoch);
-    return &fresh;
-}
-
 Verdict Tracer::proceed() {
     bool repeating = false;
     for (u32 steps = 0;; steps++) {
@@ -281,6 +254,11 @@ Verdict Tracer::proceed() {
             // The instruction after STI or MOV SS must finish before an interrupt is taken: that is one step.
             if (!cpu_.interrupt_shadow && native::prepare_user(world_, view_)) return resume_user();
             world_.stats.interpreted_instructions++;
+            if (step() == Stepped::Leave) return Verdict::Leave;
+            continue;
+        }
+        if (meets_own_breakpoint()) {
+            stopped_at_ = InstructionClass::Plain;
             if (step() == Stepped::Leave) return Verdict::Leave;
             continue;
         }
@@ -315,32 +293,6 @@ bool Tracer::resolve_branch() {
     count_emulated(InstructionClass::PointerBranch);
     note_written_pages();
     return true;
-}
-
-/// Notes what stands where the running plan has stopped, if that must be emulated whatever the next plan
-/// says.
-void Tracer::note_stop() {
-    const Plan& plan = running_plan();
-    for (u32 i = 0; i < plan.count; i++) {
-        if (plan.address[i] != cpu_.rip) continue;
-        const InstructionClass cls = plan.cls[i];
-        if (cls == InstructionClass::PointerBranch || cls == InstructionClass::Sensitive) stopped_at_ = cls;
-        return;
-    }
-}
-
-// A plan stays where it is while it runs: the cache replaces entries only when the next plan is made. Its
-// place is kept as a distance, which is the same in both worlds.
-const Plan& Tracer::running_plan() const {
-    return *reinterpret_cast<const Plan*>(reinterpret_cast<const u8*>(&world_) + world_.native.plan_offset);
-}
-
-void Tracer::run_plan(const Plan& plan) {
-    NativeState& native = world_.native;
-    native.plan_offset =
-        static_cast<u64>(reinterpret_cast<const u8*>(&plan) - reinterpret_cast<const u8*>(&world_));
-    native.plan_valid = true;
-    native.verify_stepped = false;
 }
 
 /// While FERR# is asserted only the interpreter runs x87 instructions: natively FNCLEX would end it unseen. A
@@ -382,19 +334,6 @@ Verdict Tracer::resume_user() {
     return Verdict::Resume;
 }
 
-Verdict Tracer::resume() {
-    if (!prepare_native(ShadowSide::Kernel)) return leave(HostRequest::Fpu);
-    const Plan& plan = running_plan();
-    u64 flags = plan.needs_rf && plan.pc == linear_pc(cpu_) ? eflags::kRf : 0;
-    if (world_.config.flags & BTVM_CONFIG_VERIFY) {
-        if (!verified()) return leave(HostRequest::Error);
-        flags |= eflags::kTf | eflags::kRf;
-    }
-    native::enter_kernel(world_, view_, &plan, flags);
-    world_.request = HostRequest::None;
-    return Verdict::Resume;
-}
-
 void Tracer::count_emulated(InstructionClass what) {
     switch (what) {
     case InstructionClass::ConditionalBranch:
@@ -402,19 +341,6 @@ void Tracer::count_emulated(InstructionClass what) {
     case InstructionClass::PointerBranch: world_.stats.branches_resolved++; break;
     default: world_.stats.emulated_instructions++; break;
     }
-}
-
-bool Tracer::verified() {
-    NativeState& native = world_.native;
-    const u64 pc = linear_pc(cpu_);
-    const u64 previous = native.verify_stepped ? native.verify_from : kNoPreviousPc;
-    const CodeTranslation translation = this->translation();
-    const CodeView code{world_.code, view_.memory, translation, CodeSize::Bits32};
-    const Violation violation = check_step(code, previous, pc, running_plan());
-    native.verify_stepped = false;
-    native.verify_from = pc;
-    note_violation(violation, pc);
-    return !world_.error.suberror;
 }
 
 void Tracer::note_violation(Violation violation, u64 pc) {

@@ -54,7 +54,6 @@ private:
     [[nodiscard]] bool x87_is_interpreted() const;
     [[nodiscard]] bool prepare_native(ShadowSide side);
     void forget_stale_translations();
-    [[nodiscard]] Verdict resume();
     [[nodiscard]] Verdict resume_user();
 
     [[nodiscard]] Stepped step();
@@ -67,19 +66,23 @@ private:
     [[nodiscard]] bool takes_interrupt() const;
     [[nodiscard]] Stepped take_events();
     [[nodiscard]] bool next_uses_fpu() const;
-    [[nodiscard]] const Plan* find_plan();
-    [[nodiscard]] bool verified();
     void note_violation(Violation violation, u64 pc);
-    [[nodiscard]] const Plan& running_plan() const;
-    void run_plan(const Plan& plan);
     [[nodiscard]] bool resolve_branch();
-    void note_stop();
     void count_emulated(InstructionClass what);
     void note_written_pages();
     void note_translation_changes();
     [[nodiscard]] CodeTranslation translation() const { return {cpu_, view_.memory, &world_.translations}; }
     void protect_new_code();
     void note_delivery(u32 vector, u32 error);
+
+    // planned.cc: the first provider.
+    [[nodiscard]] const Plan* find_plan();
+    [[nodiscard]] bool meets_own_breakpoint() const;
+    void run_plan(const Plan& plan);
+    [[nodiscard]] const Plan& running_plan() const;
+    void note_stop();
+    [[nodiscard]] bool verified();
+    [[nodiscard]] Verdict resume();
 
     // execute_only.cc: the second provider.
     [[nodiscard]] bool traces_by_copies() const { return native::traces_by_copies(world_); }

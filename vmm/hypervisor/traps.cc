@@ -102,8 +102,7 @@ Verdict Tracer::on_debug() {
     const u64 dr6 = view_.context->trap_dr6;
     const u64 step = dr6 & dr6::kSingleStep;
     const bool user = native::from_user(world_);
-    // No breakpoint of ours stands in user code, nor anywhere where copies are used.
-    const u64 hits = user || traces_by_copies() ? native::breakpoint_hits(*view_.context, dr6) : 0;
+    const u64 hits = native::breakpoint_hits(cpu_, dr6);
     if (user) return on_guest_debug(step | hits);
     const bool verifies = step && (world_.config.flags & BTVM_CONFIG_VERIFY);
     if (hits) {

@@ -7,12 +7,7 @@ using namespace dr7;
 
 /// False if a breakpoint on the instruction at CS:RIP raises #DB.
 bool Execution::code_breakpoint() {
-    const u32 linear = static_cast<u32>(cpu_.seg[Cs].base + cpu_.rip);
-    const u64 control = cpu_.dr[7];
-    u32 hits = 0;
-    for (unsigned n = 0; n < kBreakpoints; n++)
-        if (enabled(control, n) && kind_of(control, n) == kExecute && static_cast<u32>(cpu_.dr[n]) == linear)
-            hits |= 1u << n;
+    const u32 hits = cpu_.breakpoints_at(static_cast<u32>(cpu_.seg[Cs].base + cpu_.rip));
     if (!hits) return true;
     cpu_.dr[6] |= hits;
     return fault(Vector::Debug);
@@ -22,8 +17,9 @@ bool Execution::code_breakpoint() {
 /// size).
 void Execution::watch_range(u32 first, u32 size, unsigned kinds) {
     const u64 control = cpu_.dr[7];
+    const u32 watching = enabled_of(control, kinds);
     for (unsigned n = 0; n < kBreakpoints; n++) {
-        if (!enabled(control, n) || !(kinds >> kind_of(control, n) & 1)) continue;
+        if (!(watching >> n & 1)) continue;
         const u32 length = length_of(control, n);
         const u32 start = static_cast<u32>(cpu_.dr[n]) & ~(length - 1);
         if (first - start < length || start - first < size) debug_hits_ |= 1u << n;

@@ -98,10 +98,7 @@ void enter_kernel(World& world, View& view, const Plan* plan, u64 extra_flags) {
         for (unsigned i = 0; i < kSegRegCount; i++)
             world.native.stored[i] = world.cpu.seg[i];
     }
-    if (plan)
-        store_breakpoints(*plan, context);
-    else
-        store_guest_breakpoints(world.cpu, context);
+    store_breakpoints(world.cpu, plan, context);
     store_registers(world.cpu, context.frame, extra_flags | enter_resume_flag(world, context, extra_flags));
     world.native.way = Way::Trace;
 }

@@ -3,6 +3,7 @@
 // debug registers.
 #pragma once
 
+#include "vmm/native/breakpoints.hh"
 #include "vmm/native/way.hh"
 #include "vmm/world.hh"
 
@@ -26,14 +27,14 @@ inline constexpr u64 kFlags = eflags::kArithmetic | eflags::kDf;
 
 [[nodiscard]] inline Way way(const World& world) {
     return way(world.cpu, world.lax_segments, world.cpu.cpl() == 0 && has_stored_segments(world),
-               traces_by_copies(world));
+               traces_by_copies(world) || free_registers(world.cpu));
 }
 
 /// Whether what came out of native execution last, or is in it, is guest user code.
 [[nodiscard]] inline bool from_user(const World& world) { return world.native.way == Way::Direct; }
 
-/// Prepares Way::Trace: our segments with the guest's bases, `plan` in the debug registers, or where it is
-/// null the guest's own breakpoints; the guest's registers in the frame. `extra_flags`: RF or TF.
+/// Prepares Way::Trace: our segments with the guest's bases; its own breakpoints in the debug registers, and
+/// `plan` beside them if it is not null; its registers in the frame. `extra_flags`: RF or TF.
 void enter_kernel(World& world, View& view, const Plan* plan, u64 extra_flags);
 
 /// Brings the descriptors that user code may use up to date. False: a segment register holds what no load can

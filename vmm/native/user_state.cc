@@ -145,7 +145,7 @@ void enter_user(World& world, View& view) {
         load_data_segment(view, kDataSegments[i], context.hidden_part[i]);
     }
     store_control_registers(cpu, context);
-    store_guest_breakpoints(cpu, context);
+    store_breakpoints(cpu, nullptr, context);
     btvm_trap_frame& frame = context.frame;
     for (unsigned i = 0; i < 16; i++)
         frame.gpr[i] = i < 8 ? cpu.gpr[i] : 0;

@@ -48,14 +48,13 @@ bool direct(const CpuState& cpu, bool lax_segments) {
 
 } // namespace
 
-Way way(const CpuState& cpu, bool lax_segments, bool traced_segments, bool free_debug_registers) {
+Way way(const CpuState& cpu, bool lax_segments, bool traced_segments, bool room_for_breakpoints) {
     // Only userland can say so (BTVM_SET_SREGS): IRET would fault.
     if (cpu.seg[Cs].null() || cpu.seg[Ss].null()) return Way::Interpret;
     if (!cpu.protected_mode() || cpu.v86()) return Way::Interpret;
     switch (cpu.cpl()) {
     case 0:
-        if ((cpu.rflags & eflags::kTf) || (cpu.has_breakpoints() && !free_debug_registers))
-            return Way::Interpret;
+        if ((cpu.rflags & eflags::kTf) || !room_for_breakpoints) return Way::Interpret;
         return traced_segments || traceable(cpu) ? Way::Trace : Way::Interpret;
     case 3: return direct(cpu, lax_segments) ? Way::Direct : Way::Interpret;
     default: return Way::Interpret;

@@ -13,9 +13,9 @@ enum class Way : u8 {
 
 /// The way of the next instruction. `lax_segments`: the processor does not check segments in full, so code
 /// that relies on the checks is interpreted (World::lax_segments). `traced_segments`: code with these
-/// segments has been traced before. `free_debug_registers`: tracing needs none of them, so traced code can
-/// have its own breakpoints in them. An interrupt shadow is the caller's matter.
+/// segments has been traced before. `room_for_breakpoints`: the guest's own can be in the debug registers
+/// beside what tracing needs there. An interrupt shadow is the caller's matter.
 [[nodiscard]] Way way(const CpuState& cpu, bool lax_segments = true, bool traced_segments = false,
-                      bool free_debug_registers = false);
+                      bool room_for_breakpoints = true);
 
 } // namespace btvm::native

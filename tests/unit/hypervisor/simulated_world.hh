@@ -12,6 +12,7 @@
 
 #include "vmm/hypervisor/quick_trap.hh"
 #include "vmm/hypervisor/tracer.hh"
+#include "vmm/native/breakpoints.hh"
 #include "vmm/native/native_state.hh"
 
 namespace btvm::test {
@@ -115,8 +116,9 @@ private:
         btvm_trap_frame& frame = context_->frame;
         CpuState native = cpu();
         native::load_registers(native, frame);
+        load_debug_state(native);
         GuestMemory memory = world_->host.memory;
-        memory.slots[0].state = nullptr; // no faults here: pages are present, and nobody writes code
+        memory.watched_hits = memory.watched_writes = 0;
         Pic pic;
         Pit pit;
         PortRequest request;
@@ -124,9 +126,10 @@ private:
         InterpreterCounters counters;
         PortBus bus(pic, pit, request, ports);
         Interpreter processor(native, memory, bus, counters);
-        bool rf = frame.rflags & eflags::kRf;
-        for (;; rf = false, native_instructions_++) {
-            if (!rf && breakpoint_at(native.rip)) return trap(native, Vector::Debug, context_->trap_dr6);
+        KeptPages kept = keep_pages();
+        for (;; native_instructions_++) {
+            native.dr[6] = 0;
+            if (const u64 hits = code_breakpoints(native)) return debug_trap(native, hits);
             switch (class_at(memory, native.rip)) {
             case InstructionClass::Privileged: return trap(native, Vector::GeneralProtection, 0);
             case InstructionClass::Sensitive:
@@ -137,9 +140,61 @@ private:
                 throw InvariantBroken("I2: a pointer branch runs untrapped");
             default: break;
             }
-            if (processor.step() != StepStatus::Completed)
-                throw std::runtime_error("a native step did not complete");
+            if (!execute(native, processor, memory, kept)) return;
         }
+    }
+
+    /// The debug registers, and RF.
+    void load_debug_state(CpuState& native) const {
+        for (unsigned n = 0; n < dr7::kBreakpoints; n++) {
+            native.dr[n] = context_->dr[n];
+            if ((native::guest_breakpoints(world_->cpu) >> n & 1) &&
+                (!dr7::enabled(context_->dr7, n) || context_->dr[n] != world_->cpu.dr[n]))
+                throw InvariantBroken("a breakpoint of the guest's is not there");
+        }
+        native.dr[7] = context_->dr7;
+        native.idtr.limit = 0; // no handler, so that #DB ends the step
+        native.rflags = (native.rflags & ~u64{eflags::kRf}) | (context_->frame.rflags & eflags::kRf);
+    }
+
+    using KeptPages = std::vector<std::pair<u64, std::vector<u8>>>;
+    /// What memory holds where a store can fault: it has to come back then.
+    [[nodiscard]] KeptPages keep_pages() const {
+        KeptPages kept;
+        for (u64 page = 0; page < state_.size(); page++)
+            if (state_[page] & (page_state::kCode | page_state::kTable))
+                kept.emplace_back(page << kPageShift, std::vector<u8>(&ram_[page << kPageShift],
+                                                                      &ram_[page << kPageShift] + kPageSize));
+        return kept;
+    }
+
+    /// One instruction. False: it trapped, and the trap frame says of what. Stores to pages without write
+    /// access fault.
+    bool execute(CpuState& native, Interpreter& processor, GuestMemory& memory, KeptPages& kept) {
+        const CpuState before = native;
+        const std::vector<u8> states = state_;
+        const bool completed = processor.step() == StepStatus::Completed;
+        const u64 hits = native.dr[6] & dr6::kBreakpoints;
+        if (!completed && !hits) throw std::runtime_error("a native step did not complete");
+        native.activity = Activity::Running;
+        for (u32 w = 0; w < memory.watched_writes && w < GuestMemory::kWatchedWrites; w++) {
+            const u64 at = memory.watched_write[w].first;
+            const u8 state = states[at >> kPageShift];
+            const bool guarded = (state & page_state::kTable) && !(state & page_state::kTableChanged);
+            if (!guarded && !(state & page_state::kCode)) continue;
+            state_ = states;
+            for (const auto& [first, bytes] : kept)
+                std::ranges::copy(bytes, &ram_[first]);
+            fault(before, at, pf_error::kWrite | pf_error::kPresent);
+            return false;
+        }
+        if (memory.watched_writes) kept = keep_pages();
+        memory.watched_hits = memory.watched_writes = 0;
+        const u64 step = context_->frame.rflags & eflags::kTf ? dr6::kSingleStep : 0;
+        if (!hits && !step) return true;
+        native_instructions_++;
+        debug_trap(native, hits | step);
+        return false;
     }
 
     /// The same with execute-only copies: what is fetched is what the shadow page tables lead to, and stores
@@ -158,11 +213,8 @@ private:
         Interpreter processor(native, memory, bus, counters);
         if (!cpu().has_breakpoints() && (context_->dr7 & dr7::kEnables))
             throw InvariantBroken("breakpoints are armed");
-        // The debug registers: of its own handler the processor has none, so that #DB ends the step.
-        std::copy_n(context_->dr, dr7::kBreakpoints, native.dr);
-        native.dr[7] = context_->dr7;
-        native.idtr.limit = 0;
-        native.rflags = (native.rflags & ~u64{eflags::kRf}) | (context_->frame.rflags & eflags::kRf);
+        load_debug_state(native);
+        KeptPages kept = keep_pages();
         for (;; native_instructions_++) {
             native.dr[6] = 0;
             if (const u64 hits = code_breakpoints(native)) return debug_trap(native, hits);
@@ -194,34 +246,7 @@ private:
                 throw InvariantBroken("I2: a pointer branch runs untrapped");
             default: throw InvariantBroken("I1: an instruction runs that ring 3 would change");
             }
-            const CpuState before = native;
-            const std::vector<u8> states = state_;
-            // Of memory only what a store could fault on has to come back.
-            std::vector<std::pair<u64, std::vector<u8>>> kept;
-            for (u64 page = 0; page < states.size(); page++)
-                if (states[page] & (page_state::kCode | page_state::kTable))
-                    kept.emplace_back(
-                        page << kPageShift,
-                        std::vector<u8>(&ram_[page << kPageShift], &ram_[page << kPageShift] + kPageSize));
-            const bool completed = processor.step() == StepStatus::Completed;
-            const u64 hits = native.dr[6] & dr6::kBreakpoints;
-            if (!completed && !hits) throw std::runtime_error("a native step did not complete");
-            native.activity = Activity::Running;
-            for (u32 w = 0; w < memory.watched_writes && w < GuestMemory::kWatchedWrites; w++) {
-                const u64 at = memory.watched_write[w].first;
-                const u8 state = states[at >> kPageShift];
-                const bool guarded = (state & page_state::kTable) && !(state & page_state::kTableChanged);
-                if (!guarded && !(state & page_state::kCode)) continue;
-                state_ = states;
-                for (const auto& [first, bytes] : kept)
-                    std::ranges::copy(bytes, &ram_[first]);
-                return fault(before, at, pf_error::kWrite | pf_error::kPresent);
-            }
-            memory.watched_hits = memory.watched_writes = 0;
-            if (hits) {
-                native_instructions_++;
-                return debug_trap(native, hits);
-            }
+            if (!execute(native, processor, memory, kept)) return;
         }
     }
 
@@ -235,7 +260,7 @@ private:
     }
 
     void debug_trap(const CpuState& native, u64 hits) {
-        native_debug_traps_++;
+        if (hits & native::guest_breakpoints(cpu())) native_debug_traps_++;
         context_->trap_dr6 = 0xffff0ff0 | hits;
         trap(native, Vector::Debug, 0);
     }
@@ -244,15 +269,6 @@ private:
         trap(native, Vector::PageFault, 0);
         context_->trap_cr2 = at;
         context_->frame.error = error | pf_error::kUser;
-    }
-
-    bool breakpoint_at(u64 pc) {
-        for (unsigned n = 0; n < 4; n++)
-            if ((context_->dr7 >> (2 * n) & 1) && context_->dr[n] == pc) {
-                context_->trap_dr6 = 0xffff0ff0 | 1u << n;
-                return true;
-            }
-        return false;
     }
 
     static InstructionClass class_at(const GuestMemory& memory, u64 pc) {
@@ -265,10 +281,11 @@ private:
     }
 
     void trap(const CpuState& native, Vector vector, u64) {
-        // The processor pushes RF as it is, and set for faults.
+        // The processor pushes TF and RF as they are, but RF set for faults.
         const bool is_trap = vector == Vector::Debug || vector == Vector::Breakpoint;
         native::store_registers(native, context_->frame,
-                                is_trap ? native.rflags & eflags::kRf : u64{eflags::kRf});
+                                (context_->frame.rflags & eflags::kTf) |
+                                    (is_trap ? native.rflags & eflags::kRf : u64{eflags::kRf}));
         context_->frame.vector = static_cast<u64>(vector);
         context_->frame.error = 0;
     }

@@ -20,10 +20,18 @@ struct BreakpointsTest : testing::Test {
     }
     u64 dr7_for(u64 control) {
         cpu.dr[7] = control;
-        native::store_guest_breakpoints(cpu, context);
+        native::store_breakpoints(cpu, nullptr, context);
         return context.dr7;
     }
-    u64 hits(u64 dr6) { return native::breakpoint_hits(context, kNoBits | dr6); }
+    u64 hits(u64 dr6) { return native::breakpoint_hits(cpu, kNoBits | dr6); }
+    /// DR7 with a plan that has these addresses.
+    u64 dr7_beside(std::initializer_list<u64> addresses) {
+        Plan plan;
+        for (const u64 address : addresses)
+            plan.address[plan.count++] = address;
+        native::enter_kernel(guest.world(), guest.view(), &plan, 0);
+        return context.dr7;
+    }
     /// EFLAGS.RF as an interrupt would push it, after native code has stopped at `rip`.
     bool flag_after(u64 vector, u64 rip, u64 flag_in_frame) {
         context.frame.vector = vector;
@@ -68,12 +76,28 @@ TEST_F(BreakpointsTest, TracedCodeHasThemToo) {
     native::enter_kernel(guest.world(), guest.view(), nullptr, 0);
     EXPECT_EQ(context.dr7, 0x100408u);
     EXPECT_EQ(context.dr[1], 0x5000u);
-    Plan plan;
-    plan.count = 1;
-    plan.address[0] = 0x6000;
-    native::enter_kernel(guest.world(), guest.view(), &plan, 0);
-    EXPECT_EQ(context.dr7, 0x401u) << "a plan has them to itself";
-    EXPECT_EQ(context.dr[0], 0x6000u);
+}
+
+TEST_F(BreakpointsTest, APlanHasWhatTheGuestLeaves) {
+    EXPECT_EQ(dr7_beside({0x6000, 0x7000, 0x8000, 0x9000}), 0x455u);
+    cpu.dr[1] = 0x5000;
+    cpu.dr[3] = 0x7000;
+    cpu.dr[7] = 0xd0100488; // G1: write, a byte; G3: write, a dword
+    EXPECT_EQ(native::free_registers(cpu), 2u);
+    EXPECT_EQ(dr7_beside({0x7000, 0x8000}), 0xd0100499u);
+    EXPECT_EQ(context.dr[0], 0x7000u);
+    EXPECT_EQ(context.dr[1], 0x5000u);
+    EXPECT_EQ(context.dr[2], 0x8000u) << "it was there already";
+    EXPECT_EQ(context.dr[3], 0x7000u);
+    EXPECT_EQ(hits(1), 0u) << "the plan's";
+    EXPECT_EQ(hits(3), 2u);
+    EXPECT_EQ(hits(4), 0u);
+    EXPECT_EQ(dr7_beside({}), 0xd0100488u);
+    cpu.dr[7] = 0x20402; // G0: a port
+    EXPECT_EQ(native::free_registers(cpu), 4u);
+    EXPECT_EQ(dr7_beside({0x5000}), 0x404u);
+    cpu.dr[7] = 0x4ff;
+    EXPECT_EQ(native::free_registers(cpu), 0u);
 }
 
 TEST_F(BreakpointsTest, WhatDr6Reports) {
@@ -134,6 +158,13 @@ TEST_F(BreakpointsTest, OurOwnResumeFlagIsNotTheGuests) {
     native::enter_kernel(guest.world(), guest.view(), nullptr, eflags::kRf);
     EXPECT_TRUE(context.frame.rflags & eflags::kRf);
     EXPECT_FALSE(flag_after(kTimer, cpu.rip, eflags::kRf));
+    // Both at once: whether the instruction has been passed, the processor knows.
+    cpu.dr[7] = 0x401;
+    cpu.rflags |= eflags::kRf;
+    native::enter_kernel(guest.world(), guest.view(), nullptr, eflags::kRf);
+    EXPECT_TRUE(flag_after(kTimer, cpu.rip, eflags::kRf));
+    native::enter_kernel(guest.world(), guest.view(), nullptr, eflags::kRf);
+    EXPECT_FALSE(flag_after(kDebug, cpu.rip, 0)) << "it led to itself, and met its breakpoint";
 }
 
 TEST_F(BreakpointsTest, OnesThatTrapAtRing0WaitForTheInstruction) {
