@@ -14,20 +14,22 @@ HOST_MEMORY = 992  # beside the guest's, in MiB; QEMU's libraries lie in the tes
 
 @dataclasses.dataclass(frozen=True)
 class Guest:
-    """What boots. memory: MiB. host: how the test host gets the image; btvm, qemu: how the machines get it from there. key: of the
-    boot menu, pressed until the serial port says something."""
+    """What boots. memory: MiB. host: how the test host gets the image; btvm, qemu: how the machines get it from there. menu, key: where the
+    boot menu's title is on the screen, this key is pressed until the serial port says something. Not before: a key that SeaBIOS gets while
+    it looks for the keyboard ends that search, and the menu boots its first entry."""
     prompt: str
     memory: int
     host: tuple
     btvm: str
     qemu: str
+    menu: str = ""
     key: str = ""
 
 
 FLOPPY = Guest("built-in shell (ash)", 32, ("--share", f"{GUESTS / 'linux-floppy.img'}:/floppy.img"), "/floppy.img",
                "-boot a -drive if=floppy,format=raw,snapshot=on,file=/floppy.img")
 DEBIAN = Guest("no job control in this shell", 256, ("--drive", str(GUESTS / "debian-disk.img")), "--disk /dev/vda",
-               "-boot c -drive if=ide,format=raw,snapshot=on,file=/dev/vda", "t")
+               "-boot c -drive if=ide,format=raw,snapshot=on,file=/dev/vda", "GNU GRUB", "t")
 
 # Behind Debian's /usr/bin/qemu-system-i386, a script; it looks for its accelerator beside where it lies itself.
 QEMU = pathlib.Path("/usr/libexec/qemu-system-i386")
@@ -47,10 +49,19 @@ await() { # PROCESS COMMAND...: until the prompt comes, at most $LIMIT seconds; 
         [ -z "$KEY" ] || [ -s /run/serial ] || "$@"
         sleep 0.2
     done
+    tail -n 30 /run/serial >&2
     return 1
 }
-press_in_btvm() { btvm-ctl -S /run/btvm.sock key $KEY >/dev/null 2>&1; sleep 0.8; }
-press_in_qemu() { echo "sendkey $KEY" >&3; sleep 0.8; }
+press_in_btvm() {
+    btvm-ctl -S /run/btvm.sock screen 2>/dev/null | grep -qF "$MENU" && btvm-ctl -S /run/btvm.sock key $KEY >/dev/null 2>&1
+    sleep 0.8
+}
+press_in_qemu() {
+    rm -f /run/screen
+    echo 'pmemsave 0xb8000 4000 "/run/screen"' >&3 # text mode: each character has its attribute behind it
+    sleep 0.8
+    grep -q "$(echo "$MENU" | sed 's/./&./g')" /run/screen 2>/dev/null && echo "sendkey $KEY" >&3
+}
 boot_btvm() { # NAME OPTION...
     name=$1; shift; rm -f /run/serial
     echo "== $name" >&2
@@ -101,8 +112,8 @@ def boots(guest, module, settings, with_qemu, seconds):
         boots_at_most = len(settings) + with_qemu
         command = [ROOT / "tests" / "host" / "btvm-host", "--mem", str(HOST_MEMORY + guest.memory), "--timeout",
                    str((seconds + 60) * boots_at_most), "--hang", "0", "--cwd", "/", "--out", out, "--share", f"{module}:/btvm.ko", *guest.host]
-        for name, value in (("LIMIT", seconds), ("PROMPT", guest.prompt), ("MEMORY", guest.memory), ("KEY", guest.key), ("BTVM_IMAGE", guest.btvm),
-                            ("QEMU_IMAGE", guest.qemu)):
+        for name, value in (("LIMIT", seconds), ("PROMPT", guest.prompt), ("MEMORY", guest.memory), ("MENU", guest.menu), ("KEY", guest.key),
+                            ("BTVM_IMAGE", guest.btvm), ("QEMU_IMAGE", guest.qemu)):
             command += ["--env", f"{name}={value}"]
         for tool in ("btvm-run", "btvm-ctl"):
             command += ["--share", f"{tools / tool}:/bin/{tool}"]
