@@ -15,14 +15,13 @@
 #include "userland/frontend/frontend.hh"
 #include "userland/machine/failure_report.hh"
 #include "userland/tools/headless.hh"
+#include "userland/tools/run_end.hh"
 #include "userland/tools/run_options.hh"
 
 namespace btvm {
 namespace {
 
 constexpr unsigned kReportTraceEntries = 200;
-
-void say(const std::string& message) { std::cerr << "btvm-run: " << message << "\n"; }
 
 /// Blocks the signals that end the program, for this thread and all it makes, and gives a descriptor to read
 /// them from.
@@ -90,20 +89,6 @@ void tell_discarded_writes(const PcStatus& status) {
         tell_discarded(drive.path, drive.overlay_bytes, drive.snapshot);
     for (const FloppyStatus& floppy : status.floppies)
         if (!floppy.snapshot) tell_discarded(floppy.path, floppy.overlay_bytes, false);
-}
-
-/// Without --snapshot the guest's writes are meant to last: what checkpoints have kept from the images goes
-/// there now. False if one could not be written.
-bool commit_at_end(Pc& pc) {
-    try {
-        for (const CommittedImage& image : pc.commit())
-            say(image.path + ": " + std::to_string((image.bytes + 1023) / 1024) +
-                " KiB that the guest has written since the first checkpoint are in the image now");
-        return true;
-    } catch (const std::exception& error) {
-        say(std::string(error.what()) + ": the guest's writes since the first checkpoint are not all there");
-        return false;
-    }
 }
 
 /// What the machine took of the host's memory beside the guest's own: known for the kernel engine.
@@ -208,17 +193,8 @@ RunExit run(const RunOptions& options) {
         warn_without_signature(config.floppies[0].path);
     }
     std::atomic<bool> discard{false};
-    RunExit exit{};
-    try {
-        exit = drive(pc, options, signals.get(), discard);
-        pc.stop();
-    } catch (...) {
-        // Whatever this is, what the guest has written is kept.
-        pc.stop();
-        if (!discard) (void)commit_at_end(pc);
-        throw;
-    }
-    if (!discard && !commit_at_end(pc)) exit = RunExit::Image;
+    const RunExit exit =
+        run_to_the_end(pc, discard, [&] { return drive(pc, options, signals.get(), discard); });
     tell_discarded_writes(pc.status());
     tell_host_memory(pc.stats(), config.ram_mib);
     return exit;
