@@ -112,8 +112,8 @@ StepStatus HostedEngine::deliver_pending() {
     return StepStatus::Completed;
 }
 
-StepStatus HostedEngine::slice() {
-    for (unsigned i = 0; i < kSlice; i++) {
+StepStatus HostedEngine::slice(unsigned instructions) {
+    for (unsigned i = 0; i < instructions; i++) {
         if (const StepStatus status = interpreter_.step(); status != StepStatus::Completed) return status;
         controllers_.follow_pic();
         if (interruptible() && controllers_.pending()) break;
@@ -124,28 +124,32 @@ StepStatus HostedEngine::slice() {
 EngineExit HostedEngine::run(GuestTime deadline) {
     for (;;) {
         if (kicked_.exchange(false)) return {};
-        tick();
-        if (GuestTime(ports_.now_ns) >= deadline)
-            return leave(EngineExit::Reason::Deadline, BTVM_EXIT_DEADLINE);
-
-        StepStatus status = StepStatus::Shutdown;
-        if (cpu_.activity != Activity::Shutdown) status = deliver_pending();
-        if (status == StepStatus::Completed) {
-            if (cpu_.activity == Activity::Halted) {
-                if (!(cpu_.rflags & eflags::kIf)) return leave(EngineExit::Reason::Halted, BTVM_EXIT_HALTED);
-                sleep_until(deadline);
-                continue;
-            }
-            status = slice();
-        }
-        switch (status) {
-        case StepStatus::Completed:
-        case StepStatus::NeedsFpu: break; // the latter is never asked for
-        case StepStatus::Halted: halts_++; break;
-        case StepStatus::Io: return io_exit();
-        case StepStatus::Shutdown: return leave(EngineExit::Reason::Shutdown, BTVM_EXIT_SHUTDOWN);
-        }
+        if (auto exit = turn(deadline, kSlice)) return *exit;
     }
+}
+
+std::optional<EngineExit> HostedEngine::turn(GuestTime deadline, unsigned instructions) {
+    tick();
+    if (GuestTime(ports_.now_ns) >= deadline) return leave(EngineExit::Reason::Deadline, BTVM_EXIT_DEADLINE);
+
+    StepStatus status = StepStatus::Shutdown;
+    if (cpu_.activity != Activity::Shutdown) status = deliver_pending();
+    if (status == StepStatus::Completed) {
+        if (cpu_.activity == Activity::Halted) {
+            if (!(cpu_.rflags & eflags::kIf)) return leave(EngineExit::Reason::Halted, BTVM_EXIT_HALTED);
+            sleep_until(deadline);
+            return std::nullopt;
+        }
+        status = slice(instructions);
+    }
+    switch (status) {
+    case StepStatus::Completed:
+    case StepStatus::NeedsFpu: break; // the latter is never asked for
+    case StepStatus::Halted: halts_++; break;
+    case StepStatus::Io: return io_exit();
+    case StepStatus::Shutdown: return leave(EngineExit::Reason::Shutdown, BTVM_EXIT_SHUTDOWN);
+    }
+    return std::nullopt;
 }
 
 void HostedEngine::sleep_until(GuestTime deadline) {

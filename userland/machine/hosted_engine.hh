@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <deque>
+#include <optional>
 
 #include "userland/abi/file_descriptor.hh"
 #include "userland/machine/engine.hh"
@@ -26,6 +27,10 @@ public:
 
     [[nodiscard]] std::string_view name() const override { return "interpreter"; }
     [[nodiscard]] EngineExit run(GuestTime deadline) override;
+    /// What run() does again and again: delivers what is due, then runs up to so many instructions. Nothing
+    /// is given if there is no reason to stop. For tests that look at the guest between any two of its
+    /// instructions.
+    [[nodiscard]] std::optional<EngineExit> turn(GuestTime deadline, unsigned instructions);
     void kick() override;
     void set_irq(unsigned line, bool level) override { controllers_.set_irq(line, level); }
     void nmi() override { controllers_.pulse_nmi(); }
@@ -61,8 +66,7 @@ private:
     [[nodiscard]] StepStatus deliver_pending();
     [[nodiscard]] bool between_instructions() const;
     [[nodiscard]] bool interruptible() const;
-    /// Runs up to kSlice instructions.
-    [[nodiscard]] StepStatus slice();
+    [[nodiscard]] StepStatus slice(unsigned instructions);
     /// Waits in HLT for a kick or until `deadline` or the timer's next edge.
     void sleep_until(GuestTime deadline);
     [[nodiscard]] EngineExit io_exit();

@@ -94,7 +94,7 @@ public:
     /// Makes the devices. Call once, before anything else.
     void start();
     /// A section for each device, or that of one.
-    [[nodiscard]] Sections save(std::string_view only = {});
+    [[nodiscard]] virtual Sections save(std::string_view only = {});
     /// New devices in place of the old ones, with this state, as where a machine is restored. Throws
     /// StateError.
     void replace(const Sections& sections);
@@ -115,6 +115,8 @@ protected:
     /// At power-on, not where a state is loaded next.
     virtual void power_on() {}
 
+    /// Into what build() has made. Throws StateError.
+    virtual void load(const Sections& sections);
     /// Accesses as a guest does them: where nobody answers, all ones.
     std::uint32_t in(std::uint16_t port, unsigned size = 1);
     void out(std::uint16_t port, std::uint32_t value, unsigned size = 1);
@@ -122,8 +124,6 @@ protected:
     void advance(GuestTime by);
 
 private:
-    void load(const Sections& sections);
-
     std::vector<Device*> devices_;
 };
 

@@ -14,6 +14,7 @@ constexpr const char* kFeature = "no command takes a feature of 16 bits, and reg
 constexpr const char* kWired =
     "the AT wires the slave to IR2, whatever this says; for whoever looks at the state";
 constexpr const char* kGateHigh = "the gates of channels 0 and 1 are tied high: only channel 2's has a port";
+constexpr const char* kFixed = "what the machine was made with, which no instruction changes";
 constexpr const char* kNoInterrupt = "rises are counted for channel 0, whose output is an interrupt line";
 
 } // namespace
@@ -73,6 +74,15 @@ const std::vector<Subject>& subjects() {
           identity("ide0.slave.image.snapshot"), other("ide0.slave.features.previous", kFeature)}},
         {"Rtc", make_rtc_bench, 800, 3, {}, {}},
         {"Ports", make_ports_bench, 600, 3, {}, {}},
+        {"Processor",
+         make_processor_bench,
+         9000,
+         3,
+         {"cpu.", "core."},
+         {other("cpu.apic_base", kFixed), other("cpu.features_basic", kFixed),
+          other("cpu.features_extended", kFixed), other("cpu.mxcsr_mask", kFixed),
+          other("cpu.ldtr.access",
+                "the selector tells whether there is a table, and it is always of one type")}},
     };
     return table;
 }

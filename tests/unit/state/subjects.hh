@@ -1,4 +1,4 @@
-// What is tested by restore_test.cc: each device of the machine, once.
+// What is tested by restore_test.cc: each device of the machine, and its core, once.
 #pragma once
 
 #include <string>
@@ -52,5 +52,6 @@ std::unique_ptr<Bench> make_rtc_bench();
 std::unique_ptr<Bench> make_disk_bench();
 std::unique_ptr<Bench> make_cdrom_bench();
 std::unique_ptr<Bench> make_ports_bench();
+std::unique_ptr<Bench> make_processor_bench();
 
 } // namespace btvm::test
