@@ -204,6 +204,12 @@ void AtaDevice::read_data_block(unsigned, std::span<std::uint8_t> out) {
 }
 
 void AtaDevice::write_data_block(unsigned, std::span<const std::uint8_t> in) {
+    // Some drivers (xv6's) write the first block without waiting for DRQ, which comes at once from most
+    // drives: a command that has data written to it has been busy for long enough.
+    if (step_ == Step::Execute) {
+        due_.reset();
+        run_step(std::exchange(step_, Step::None));
+    }
     if (phase_ != Phase::Out) return;
     const std::size_t part = std::min<std::size_t>(in.size(), size_ - at_);
     std::memcpy(buffer_.data() + at_, in.data(), part);

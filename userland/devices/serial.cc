@@ -1,6 +1,7 @@
 #include "userland/devices/serial.hh"
 
 #include <algorithm>
+#include <utility>
 
 #include "userland/devices/guest_time.hh"
 #include "userland/devices/state.hh"
@@ -184,10 +185,18 @@ std::uint8_t Serial::read_modem_status() {
 
 void Serial::write_data(std::uint8_t value, GuestTime now) {
     holding_empty_irq_ = false;
+    if (send_count_ == capacity() && !loopback()) hurry(now);
     if (send_count_ < capacity())
         send_[send_count_++] = value;
     else if (!fifo_on())
         send_[0] = value; // the holding register takes the new character, the old one is lost
+    start_sending(now);
+}
+
+/// A guest that does not wait for the transmitter loses characters at the speed of a line. Here is none: what
+/// is on its way arrives early instead.
+void Serial::hurry(GuestTime now) {
+    if (std::exchange(shifting_, false)) backend_->send(shift_);
     start_sending(now);
 }
 

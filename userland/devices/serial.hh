@@ -57,6 +57,7 @@ private:
     void write_fifo_control(std::uint8_t value);
     void write_line_control(std::uint8_t value, GuestTime now);
     void start_sending(GuestTime now);
+    void hurry(GuestTime now);
     void arrive(std::uint8_t byte, std::uint8_t errors, GuestTime now);
     void clear_receiver();
     void note_error();

@@ -136,6 +136,28 @@ TEST(AtaDisk, WriteSectorsReachTheFileAtOnce) {
     EXPECT_EQ(rig.disk.sectors_written(), 3u);
 }
 
+TEST(AtaDisk, FirstBlockOfAWriteIsTakenFromWhoDoesNotWaitForIt) {
+    DiskRig rig;
+    const auto data = numbered(7000, 2);
+    rig.set_lba28(50, 2);
+    rig.put(kAtaStatus, 0x30);
+    EXPECT_EQ(rig.alternate(), ata_status::kBusy);
+    for (std::size_t at = 0; at < 512; at += 4)
+        rig.channel.write(DiskRig::kBase, 4,
+                          data[at] | data[at + 1] << 8 | data[at + 2] << 16 | data[at + 3] << 24);
+    EXPECT_TRUE(rig.wait());
+    EXPECT_TRUE(rig.irq());
+    rig.write_data(std::span(data).subspan(512));
+    const auto content = rig.file.content();
+    EXPECT_TRUE(std::equal(data.begin(), data.end(), content.begin() + 50 * 512));
+    // To a command that takes none it does nothing.
+    rig.set_lba28(3, 1);
+    rig.put(kAtaStatus, 0x20);
+    rig.channel.write(DiskRig::kBase, 2, 0x1234);
+    EXPECT_TRUE(rig.wait());
+    EXPECT_EQ(rig.read_data(), numbered(3, 1));
+}
+
 TEST(AtaDisk, FirstBlockOfAWriteComesWithoutAnInterrupt) {
     DiskRig rig;
     rig.set_lba28(50, 1);

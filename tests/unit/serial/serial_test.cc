@@ -108,6 +108,21 @@ TEST_F(SerialTest, SendsThroughHoldingAndShiftRegister) {
     EXPECT_EQ(in(5) & 0x60, 0x60u);
 }
 
+TEST_F(SerialTest, WhoDoesNotWaitForTheTransmitterLosesNothing) {
+    line(1, 0x03);
+    std::string text;
+    for (unsigned i = 0; i < 100; i++) {
+        if (i == 50) out(2, 0x01); // with the FIFO, after the two on their way without
+        if (i == 50) EXPECT_EQ(cable.sent, text.substr(0, 48));
+        text += static_cast<char>(' ' + i % 64);
+        out(0, static_cast<std::uint8_t>(text.back()));
+    }
+    wait(20 * kChar);
+    // Turning the FIFO on clears it, and the holding register with it.
+    EXPECT_EQ(cable.sent, text.substr(0, 49) + text.substr(50));
+    EXPECT_EQ(in(5) & 0x60, 0x60u);
+}
+
 TEST_F(SerialTest, FifoTakesSixteenAndSendsThemAtLineSpeed) {
     line(1, 0x03);
     out(2, 0x01);
