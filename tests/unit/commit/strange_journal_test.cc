@@ -27,8 +27,7 @@ protected:
         });
     }
     // Places in the journal.
-    static constexpr std::size_t kImageBytes = 12, kRecords = 20, kFirst = 28, kFirstSize = 36,
-                                 kFirstBefore = 40;
+    static constexpr std::size_t kImageBytes = 12, kRecords = 20, kFirst = 28, kFirstSize = 36;
     static constexpr std::size_t kRecord = 12 + 8 * 4 + 4096;
 };
 

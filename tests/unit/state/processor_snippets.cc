@@ -118,7 +118,8 @@ private:
         case 2:
             e_.eax(r_.once_in(4) ? 0 : r_.one_of(kLdtSelectors)).b({0x0f, 0x00, 0xd0}); // lldt
             e_.eax(0x0c).b({0x8e, 0xc0}); // its second segment, if it has two
-        default:                          // ltr, of one that is not busy in either table
+            break;
+        default: // ltr, of one that is not busy in either table
             const unsigned which = r_.below(3);
             for (const std::uint32_t table : kGdts)
                 e_.b({0xc6, 0x05}).d(table + kTssSelectors[which] + 5).b({which == 2 ? 0x81u : 0x89u});
