@@ -37,6 +37,13 @@ unsigned drive_member(const json& request) {
     throw RequestError("bad-request", "\"drive\" is \"a\" or \"b\"");
 }
 
+ordered_json post_codes_json(const PcStatus& status) {
+    ordered_json out = ordered_json::array();
+    for (const PostCode& each : status.post_codes)
+        out.push_back({{"port", each.port}, {"code", each.code}});
+    return out;
+}
+
 ordered_json floppies_json(const PcStatus& status) {
     ordered_json out = ordered_json::array();
     for (unsigned drive = 0; drive < kFloppyDrives; drive++) {
@@ -136,6 +143,7 @@ ordered_json PcControl::info() {
             {"breakpoints", config.engine.breakpoints},
             {"guest_seconds", seconds(status.guest_time)},
             {"resets", status.resets},
+            {"post_codes", post_codes_json(status)},
             {"leds", status.leds},
             {"queued_keys", status.queued_keys},
             {"floppies", floppies_json(status)},

@@ -162,9 +162,12 @@ void Machine::run_guest() {
 }
 
 void Machine::handle_io(PortAccess access) {
-    if (access.write)
+    if (access.write) {
+        if (access.size == 1)
+            for (const std::uint8_t byte : access.data)
+                post_codes_.note(access.port, byte);
         ports_.write_block(access.port, access.size, access.data);
-    else
+    } else
         ports_.read_block(access.port, access.size, access.data);
 }
 

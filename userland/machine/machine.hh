@@ -19,6 +19,7 @@
 #include "userland/machine/engine.hh"
 #include "userland/machine/physical_memory.hh"
 #include "userland/machine/port_map.hh"
+#include "userland/machine/post_codes.hh"
 
 namespace btvm {
 
@@ -98,6 +99,7 @@ public:
     [[nodiscard]] PhysicalMemory& memory() { return *memory_; }
     [[nodiscard]] PortMap& ports() { return ports_; }
     [[nodiscard]] std::uint64_t resets() const { return resets_; }
+    [[nodiscard]] const std::vector<PostCode>& post_codes() const { return post_codes_.recent(); }
     [[nodiscard]] std::span<Device* const> devices() const { return devices_; }
 
     // ---- Platform: what devices see
@@ -128,6 +130,7 @@ private:
     std::unique_ptr<PhysicalMemory> memory_;
     std::unique_ptr<Engine> engine_;
     PortMap ports_;
+    PostCodes post_codes_;
     std::vector<Device*> devices_;
 
     std::atomic<MachineState> state_{MachineState::Running};

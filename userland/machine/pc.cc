@@ -112,6 +112,7 @@ PcStatus Pc::status() {
         status.queued_keys = board_->keyboard_controller.queued();
         status.guest_time = machine_->now();
         status.resets = machine_->resets();
+        status.post_codes = machine_->post_codes();
         for (unsigned drive = 0; drive < kFloppyDrives; drive++)
             status.floppies[drive] = board_->floppy_status(drive);
         for (unsigned drive = 0; drive < kAtaDrives; drive++)

@@ -102,6 +102,7 @@ struct PcStatus {
     std::array<DriveStatus, kAtaDrives> drives;
     GuestTime guest_time{};
     std::uint64_t resets{};
+    std::vector<PostCode> post_codes; ///< The newest ones, oldest first.
 };
 
 class SavedMachine;

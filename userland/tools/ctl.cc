@@ -9,6 +9,7 @@
 #include "userland/control/base64.hh"
 #include "userland/control/control_client.hh"
 #include "userland/control/runtime_directory.hh"
+#include "userland/machine/post_codes.hh"
 #include "userland/machine/statistics.hh"
 #include "userland/tools/ctl_save.hh"
 #include "userland/tools/exit_codes.hh"
@@ -88,6 +89,10 @@ void print_info(const ordered_json& reply) {
               << "uptime    " << reply["guest_seconds"] << " s of guest time, " << reply["resets"]
               << " resets\n"
               << "pid       " << reply["pid"] << "\n";
+    std::vector<PostCode> codes;
+    for (const auto& each : reply["post_codes"])
+        codes.push_back({each["port"].get<std::uint16_t>(), each["code"].get<std::uint8_t>()});
+    if (!codes.empty()) std::cout << "POST      " << to_string(codes) << "\n";
     for (const auto& floppy : reply["floppies"]) {
         const std::string path = floppy["path"];
         std::cout << "floppy " << floppy["drive"].get<std::string>() << "  "

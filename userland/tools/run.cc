@@ -14,6 +14,7 @@
 #include "userland/devices/floppy_image.hh"
 #include "userland/frontend/frontend.hh"
 #include "userland/machine/failure_report.hh"
+#include "userland/machine/post_codes.hh"
 #include "userland/tools/headless.hh"
 #include "userland/tools/run_end.hh"
 #include "userland/tools/run_options.hh"
@@ -112,6 +113,10 @@ RunExit judge(Pc& pc, const RunOptions& options, MachineState state, bool asked_
     case MachineState::Halted:
         if (asked_to_quit || options.frontend.on_halt != GuestEndPolicy::Exit) return RunExit::Ok;
         say("the guest halted with interrupts off: nothing but an NMI or a reset could have gone on");
+        // A test ROM says by them how far it came. Systems that have been started by a BIOS write anything to
+        // 80h.
+        if (const auto codes = pc.status().post_codes; !options.bios_path.empty() && !codes.empty())
+            say("its last POST codes: " + to_string(codes));
         return RunExit::GuestHalted;
     case MachineState::PoweredOff:
         if (!asked_to_quit) say("the guest powered itself off");
