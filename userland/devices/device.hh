@@ -74,6 +74,9 @@ public:
     [[nodiscard]] virtual std::optional<GuestTime> deadline() const { return std::nullopt; }
     /// Lets the device act on all that has come due up to `now`.
     virtual void run_until(GuestTime /*now*/) {}
+    /// No time passes any more: the guest has halted for good, shut down or is off. What it has handed over
+    /// and is on its way out arrives all the same, as it would beside a processor that stands still.
+    virtual void drain() {}
     /// Declares every field of the device's state, once (DESIGN: devices).
     virtual void describe(StateArchive& archive) = 0;
 

@@ -309,6 +309,12 @@ void Serial::run_until(GuestTime now) {
     update_irq();
 }
 
+void Serial::drain() {
+    while (shifting_ && !loopback())
+        hurry(shifted_at_);
+    update_irq();
+}
+
 std::optional<GuestTime> Serial::deadline() const {
     std::optional<GuestTime> at;
     const auto earlier = [&at](GuestTime other) {

@@ -34,6 +34,7 @@ public:
     void write(std::uint16_t port, unsigned size, std::uint32_t value) override;
     [[nodiscard]] std::optional<GuestTime> deadline() const override;
     void run_until(GuestTime now) override;
+    void drain() override;
     void describe(StateArchive& archive) override;
 
     [[nodiscard]] SerialBackend& backend() { return *backend_; }

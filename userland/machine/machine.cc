@@ -79,6 +79,12 @@ void Machine::set_state(MachineState state) {
     state_ = state;
 }
 
+void Machine::come_to_rest(MachineState state) {
+    for (Device* device : devices_)
+        device->drain();
+    set_state(state);
+}
+
 void Machine::fail(const std::string& report) {
     {
         const std::lock_guard lock(mutex_);
@@ -111,7 +117,13 @@ void Machine::run() {
             fail(std::string(error.what()) + "\n");
         }
     }
-    if (state_ != MachineState::Failed) state_ = MachineState::PoweredOff;
+    if (state_ != MachineState::Failed) {
+        try {
+            come_to_rest(MachineState::PoweredOff);
+        } catch (const std::exception& error) {
+            fail(std::string(error.what()) + "\n");
+        }
+    }
     close_queue();
 }
 
@@ -153,8 +165,8 @@ void Machine::run_guest() {
         case EngineExit::Reason::Io: handle_io(exit.io); break;
         case EngineExit::Reason::Deadline:
         case EngineExit::Reason::Kicked: break;
-        case EngineExit::Reason::Halted: set_state(MachineState::Halted); break;
-        case EngineExit::Reason::Shutdown: set_state(MachineState::Shutdown); break;
+        case EngineExit::Reason::Halted: come_to_rest(MachineState::Halted); break;
+        case EngineExit::Reason::Shutdown: come_to_rest(MachineState::Shutdown); break;
         case EngineExit::Reason::Failed: fail(exit.report); break;
         }
     }

@@ -120,6 +120,8 @@ private:
     void wait_for_command();
     void close_queue();
     void set_state(MachineState state);
+    /// Into a state without time.
+    void come_to_rest(MachineState state);
     void fail(const std::string& report);
     void run_guest();
     void handle_io(PortAccess access);

@@ -17,15 +17,14 @@ struct PostCode {
     bool operator==(const PostCode&) const = default;
 };
 
-/// As "80h: 01 02, 190h: 1C FF": by port, the newest last.
+/// As "84h: 01 02, 190h: 1C FF": by port, the newest last.
 [[nodiscard]] std::string to_string(const std::vector<PostCode>& codes);
 
 class PostCodes {
 public:
     static constexpr std::size_t kKept = 16;
 
-    /// A byte was written to a port, any port. A code that is written over and over counts once: old kernels
-    /// write to 80h for a delay.
+    /// A byte was written to a port, any port. A code that is written over and over counts once.
     void note(std::uint16_t port, std::uint8_t code) {
         if (std::find(kPorts.begin(), kPorts.end(), port) == kPorts.end()) return;
         const PostCode next{port, code};
@@ -40,8 +39,10 @@ public:
     [[nodiscard]] const std::vector<PostCode>& recent() const { return codes_; }
 
 private:
-    /// The AT's port, and that of the PS/2 models with an ISA bus.
-    static constexpr std::array<std::uint16_t, 2> kPorts{0x80, 0x190};
+    /// Of early Compaqs and EISA, and of the PS/2 models with an ISA bus. The AT's 80h is not among them: the
+    /// core answers writes to it without userland (vmm/io/port_bus.cc), since systems write there for a
+    /// delay.
+    static constexpr std::array<std::uint16_t, 2> kPorts{0x84, 0x190};
     std::vector<PostCode> codes_;
 };
 

@@ -34,12 +34,13 @@ public:
         due.reset();
         platform_.set_irq(5, true);
     }
+    void drain() override { drains++; }
     void describe(StateArchive&) override {}
 
     static constexpr std::uint16_t kPort = 0xe0;
     std::vector<std::uint8_t> written;
     std::uint32_t reads{};
-    int resets{}, runs{};
+    int resets{}, runs{}, drains{};
     bool early{};
     std::optional<GuestTime> due;
 };
@@ -99,26 +100,39 @@ TEST(Machine, RepeatedPortAccessesComeInOneExit) {
     EXPECT_EQ(rig.probe.written, (std::vector<std::uint8_t>{1, 2, 3, 4, 5}));
 }
 
+TEST(Machine, WhatDevicesHaveOnItsWayOutArrivesWhenTimeStops) {
+    Rig halted(kTalkAndHalt);
+    halted.start();
+    ASSERT_TRUE(halted.reaches(MachineState::Halted));
+    EXPECT_EQ(halted.machine->call([&] { return halted.probe.drains; }), 1);
+    Rig off(kSpin);
+    off.start();
+    off.machine->call([] {});
+    EXPECT_EQ(off.probe.drains, 0);
+    off.stop();
+    EXPECT_EQ(off.probe.drains, 1);
+}
+
 TEST(Machine, PostCodesAreKeptForWhoLooks) {
-    // mov al,1; out 80h,al; out 80h,al; inc ax; out 80h,al; out 81h,al; mov dx,190h; mov al,FFh; out dx,al;
+    // mov al,1; out 84h,al; out 84h,al; inc ax; out 84h,al; out 81h,al; mov dx,190h; mov al,FFh; out dx,al;
     // cli; hlt
-    Rig rig({0xb0, 0x01, 0xe6, 0x80, 0xe6, 0x80, 0x40, 0xe6, 0x80, 0xe6, 0x81, 0xba, 0x90, 0x01, 0xb0, 0xff,
+    Rig rig({0xb0, 0x01, 0xe6, 0x84, 0xe6, 0x84, 0x40, 0xe6, 0x84, 0xe6, 0x81, 0xba, 0x90, 0x01, 0xb0, 0xff,
              0xee, 0xfa, 0xf4});
     rig.start();
     ASSERT_TRUE(rig.reaches(MachineState::Halted));
     const auto codes = rig.machine->call([&] { return rig.machine->post_codes(); });
     rig.stop();
-    EXPECT_EQ(codes, (std::vector<PostCode>{{0x80, 1}, {0x80, 2}, {0x190, 0xff}}));
-    EXPECT_EQ(to_string(codes), "80h: 01 02, 190h: FF");
+    EXPECT_EQ(codes, (std::vector<PostCode>{{0x84, 1}, {0x84, 2}, {0x190, 0xff}}));
+    EXPECT_EQ(to_string(codes), "84h: 01 02, 190h: FF");
 }
 
 TEST(PostCodes, OnlyTheNewestOnesAreKept) {
     PostCodes codes;
     for (unsigned code = 0; code < PostCodes::kKept + 3; code++)
-        codes.note(0x80, static_cast<std::uint8_t>(code));
+        codes.note(0x84, static_cast<std::uint8_t>(code));
     ASSERT_EQ(codes.recent().size(), PostCodes::kKept);
-    EXPECT_EQ(codes.recent().front(), (PostCode{0x80, 3}));
-    EXPECT_EQ(codes.recent().back(), (PostCode{0x80, PostCodes::kKept + 2}));
+    EXPECT_EQ(codes.recent().front(), (PostCode{0x84, 3}));
+    EXPECT_EQ(codes.recent().back(), (PostCode{0x84, PostCodes::kKept + 2}));
 }
 
 TEST(Machine, HaltedMachineStandsStillUntilResetAndCountsIt) {

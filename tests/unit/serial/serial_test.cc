@@ -73,6 +73,21 @@ TEST_F(SerialTest, RegistersReadBackTheBitsThatExist) {
     EXPECT_EQ(in(5), 0x60u);
 }
 
+TEST_F(SerialTest, WhatTheTransmitterHoldsLeavesWhenTimeStops) {
+    line(1, 0x03);
+    out(2, 0x01);
+    for (const char c : {'a', 'b', 'c'})
+        out(0, static_cast<unsigned char>(c));
+    EXPECT_EQ(cable.sent, "");
+    uart.drain();
+    EXPECT_EQ(cable.sent, "abc");
+    EXPECT_EQ(in(5), 0x60u);
+    out(4, 0x10); // loopback: nothing leaves
+    out(0, 'd');
+    uart.drain();
+    EXPECT_EQ(cable.sent, "abc");
+}
+
 TEST_F(SerialTest, DriversTellA16550A) {
     EXPECT_EQ(in(2), 0x01u);
     out(2, 0x01);
@@ -112,8 +127,10 @@ TEST_F(SerialTest, WhoDoesNotWaitForTheTransmitterLosesNothing) {
     line(1, 0x03);
     std::string text;
     for (unsigned i = 0; i < 100; i++) {
-        if (i == 50) out(2, 0x01); // with the FIFO, after the two on their way without
-        if (i == 50) EXPECT_EQ(cable.sent, text.substr(0, 48));
+        if (i == 50) {
+            EXPECT_EQ(cable.sent, text.substr(0, 48)); // the other two are on their way
+            out(2, 0x01);                              // the FIFO from now on
+        }
         text += static_cast<char>(' ' + i % 64);
         out(0, static_cast<std::uint8_t>(text.back()));
     }
