@@ -206,17 +206,21 @@ static void check_random(struct guest *g)
 
 	guest_start_flat(g, worker, worker_end - worker);
 	get(g, &good);
-	for (i = 0; i < 6000; i++) {
+	for (i = 0; i < 3000; i++) {
 		state = good;
 		for (n = random64() % 4; n != ~0u; n--)
 			((uint8_t *)&state)[random64() % offsetof(struct btvm_state, local_apic)] = random64(); /* apic.c has the rest */
+		/* A vCPU that has taken fewer features than its processor has takes no more of them again. */
+		state.features_basic = good.features_basic;
+		state.features_extended = good.features_extended;
+		state.mxcsr_mask = good.mxcsr_mask;
 		if (call(g->vcpu, BTVM_SET_STATE, &state))
 			continue;
 		taken++;
 		if (!(taken % 8))
 			(void)guest_run_for(g, 1);
 	}
-	ktap_result(taken > 100, "%u of 6000 random states are taken, and run", taken);
+	ktap_result(taken > 100, "%u of 3000 random states are taken, and run", taken);
 }
 
 int main(void)
