@@ -79,7 +79,7 @@ private:
 
     void write_program(Random& random) {
         programmed_ = true;
-        for (const auto& [at, bytes] : program::make(random, 700))
+        for (const auto& [at, bytes] : program::make(random, 500))
             memory_.write(at, bytes);
     }
     void outside(Random& random) {

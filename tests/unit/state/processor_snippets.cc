@@ -46,7 +46,7 @@ private:
         case 19: floating_point(); break;
         case 20: ports(); break;
         case 21: timer(); break;
-        case 22: looks_at_memory(); break;
+        case 22: looks_around(); break;
         case 23: ends(); break;
         case 24:
         case 25: load_tables(); break;
@@ -86,21 +86,27 @@ private:
     void load_segment() {
         static constexpr unsigned kSegments[] = {0, 2, 3, 4, 5}; // es, ss, ds, fs, gs
         const unsigned segment = r_.one_of(kSegments);
-        e_.eax(r_.one_of(kDataSelectors)).b({0x8e, 0xc0 | segment << 3});
+        const bool stack = segment == 2 && r_.once_in(2); // one that can be one
+        e_.eax(stack ? 0x18 : r_.one_of(kDataSelectors)).b({0x8e, 0xc0 | segment << 3});
         if (segment == 2) { // a stack in it, for some instructions
             e_.b({0xbc}).d(0xf0).b({0x68}).d(r_.bits()).b({0x5b, 0x53, 0x5b});
             e_.eax(kData0).b({0x8e, 0xd0, 0xbc}).d(kStack);
         } else if (segment == 3) {
             e_.b({0xa1}).d(0x10).show_eax().b({0xa3}).d(0x14);
+        } else {
+            for (unsigned n = 2; n; n--)
+                access(segment == 0 ? 0x26 : 0x60 | segment); // of es, fs or gs
         }
     }
     void use_segment() {
         static constexpr unsigned kPrefixes[] = {0x26, 0x64, 0x65};
+        for (unsigned n = 3; n; n--)
+            access(r_.one_of(kPrefixes));
+    }
+    /// Reads or writes near where segments begin or end.
+    void access(unsigned prefix) {
         static constexpr std::uint32_t kOffsets[] = {0, 0x7c, 0x80, 0xfc, 0x100, 0x1fc, 0x7fc, 0xffc, 0x1000};
-        for (unsigned n = 3; n; n--) {
-            e_.b({r_.one_of(kPrefixes), r_.once_in(2) ? 0xa3u : 0xa1u}).d(r_.one_of(kOffsets));
-            e_.show_eax();
-        }
+        e_.b({prefix, r_.once_in(2) ? 0xa3u : 0xa1u}).d(r_.one_of(kOffsets)).show_eax();
     }
     void show_tables() {
         e_.b({0x0f, 0x00, 0x0d}).d(kTables).b({0x0f, 0x00, 0x05}).d(kTables + 4);      // str, sldt
@@ -194,6 +200,7 @@ private:
         if (msr == 0xc0000080) low = low & 0x800, high = 0;
         select_msr(msr);
         e_.eax(low).b({0xba}).d(high).b({0x0f, 0x30});
+        if (msr != 0x10) e_.b({0x31, 0xc0, 0x0f, 0x32}).show_eax(); // rdmsr
     }
     void show_msr() {
         static constexpr std::uint32_t kMsrs[] = {0x1b, 0x174, 0x175, 0x176, 0x277, 0x1a0, 0xc0000080};
@@ -220,18 +227,17 @@ private:
         if (r_.once_in(2)) e_.b({0xdd, 0xd8, 0xd9, 0x1d}).d(kData + 0x44);
     }
     void ports() {
-        switch (r_.below(5)) {
+        switch (r_.below(4)) {
         case 0: e_.b({0xe6 | r_.below(2), kUserland}); break;
         case 1: e_.b({0xe4 | r_.below(2), kUserland}).show_eax(); break;
         case 2: // rep outsb, outsd
             e_.b({0xbe}).d(kData + 0x20).b({0xb9}).d(1 + r_.below(8)).b({0xba}).d(kUserland);
             e_.b({0xf3, 0x6e | r_.below(2)});
             break;
-        case 3: // rep insb, insd
+        default: // rep insb, insd
             e_.b({0xbf}).d(kData + 0x50).b({0x1e, 0x07, 0xb9}).d(1 + r_.below(8)).b({0xba}).d(kUserland);
             e_.b({0xf3, 0x6c | r_.below(2)});
             break;
-        default: e_.b({0xba}).d(kTimerPort).b({0xed}).show_eax(); break;
         }
     }
     void timer() {
@@ -245,7 +251,8 @@ private:
                                           {0x40u, 4u}})
             e_.b({0xb0, value, 0xe6, port});
     }
-    void looks_at_memory() {
+    void looks_around() {
+        e_.b({0xba}).d(kTimerPort).b({0xed}).show_eax();
         e_.b({0xa1}).d(kData + 0x7000).show_eax();          // what paging leads to
         e_.b({0xa1}).d(0x100000 | kShown).show_eax();       // A20
         e_.b({0xa1}).d(kData + 4 * r_.below(4)).show_eax(); // breakpoints

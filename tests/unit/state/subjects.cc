@@ -76,7 +76,7 @@ const std::vector<Subject>& subjects() {
         {"Ports", make_ports_bench, 600, 3, {}, {}},
         {"Processor",
          make_processor_bench,
-         9000,
+         6000,
          3,
          {"cpu.", "core."},
          {other("cpu.apic_base", kFixed), other("cpu.features_basic", kFixed),
