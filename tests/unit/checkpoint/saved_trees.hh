@@ -39,15 +39,7 @@ protected:
     [[nodiscard]] std::string file(const std::string& name = "state") const {
         return disk.path() + "." + name;
     }
-    std::unique_ptr<Pc> restored() {
-        const SavedMachine saved(file());
-        PcConfig config;
-        config.engine_choice = EngineChoice::Interpreter;
-        saved.configure(config, {});
-        auto pc = std::make_unique<Pc>(config);
-        pc->restore(saved);
-        return pc;
-    }
+    std::unique_ptr<Pc> restored() { return restored_pc(file()); }
     std::string refusal() {
         try {
             restored();

@@ -43,15 +43,7 @@ protected:
         return config;
     }
     [[nodiscard]] std::string file() const { return disk.path() + ".state"; }
-    std::unique_ptr<Pc> restored() {
-        const SavedMachine saved(file());
-        PcConfig config;
-        config.engine_choice = EngineChoice::Interpreter;
-        saved.configure(config, {});
-        auto pc = std::make_unique<Pc>(config);
-        pc->restore(saved);
-        return pc;
-    }
+    std::unique_ptr<Pc> restored() { return restored_pc(file()); }
     /// Both timers have counted guest time: none of it twice, and little lost.
     void check_counts(Pc& pc) {
         (void)pc.save(file());

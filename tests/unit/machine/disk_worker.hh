@@ -10,6 +10,7 @@
 
 #include "tests/unit/machine/tiny_bios.hh"
 #include "userland/machine/pc.hh"
+#include "userland/machine/saved_machine.hh"
 #include "userland/state/page_runs.hh"
 #include "userland/state/state_reader.hh"
 
@@ -45,6 +46,17 @@ inline PcConfig worker_config(const std::vector<std::uint8_t>& code, const std::
     config.firmware.system_bios = tiny_bios(code);
     config.drives[0] = {DriveConfig::Kind::Disk, disk, snapshot, std::nullopt};
     return config;
+}
+
+/// The interpreter's machine that was saved to this file, as it was then; it stands still.
+inline std::unique_ptr<Pc> restored_pc(const std::string& file) {
+    const SavedMachine saved(file);
+    PcConfig config;
+    config.engine_choice = EngineChoice::Interpreter;
+    saved.configure(config, {});
+    auto pc = std::make_unique<Pc>(config);
+    pc->restore(saved);
+    return pc;
 }
 
 /// Makes an image of a 1.44 MB floppy, and gives its path.
