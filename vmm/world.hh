@@ -104,6 +104,8 @@ struct World {
     native::UserTables user_tables{};
     /// The processor does not check segments in full (limits, rights, null selectors): QEMU's emulator.
     bool lax_segments{};
+    /// What its processor may have at most; a saved state can have left it less.
+    CpuFeatures most_features{};
     ShadowMmu shadow{};
 
     View host{};

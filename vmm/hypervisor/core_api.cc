@@ -73,6 +73,7 @@ void load_mappings(World& world) {
 /// A machine has APICs or not: the processor tells, and they are as at power-on.
 void set_apics(World& world, bool on) {
     if (world.cpu.features.apic() == on) return;
+    world.most_features.basic ^= cpuid_feature::kApic;
     world.cpu.features.basic ^= cpuid_feature::kApic;
     world.cpu.apic_base = on ? apic_base::kReset : 0;
     world.apics.reset();
@@ -110,7 +111,8 @@ void btvm_core_initialise(btvm_world* memory, const btvm_core_layout* layout) {
     world.host.user_tables = pointer<btvm_user_tables>(layout->host_user_tables);
     world.monitor.user_tables = pointer<btvm_user_tables>(layout->monitor_user_tables);
     world.lax_segments = layout->lax_segments != 0;
-    world.cpu.features = CpuFeatures::on(layout->cpuid_basic, layout->cpuid_extended, layout->mxcsr_mask);
+    world.most_features = CpuFeatures::on(layout->cpuid_basic, layout->cpuid_extended, layout->mxcsr_mask);
+    world.cpu.features = world.most_features;
     world.shadow.initialise(world.host.shadow, layout->shadow_pages);
     btvm_core_reset(memory);
 }
@@ -229,7 +231,7 @@ void btvm_core_get_state(const btvm_world* w, btvm_state* out) {
 
 int btvm_core_set_state(btvm_world* w, const btvm_state* in) {
     World& world = world_of(w);
-    if (!possible(*in, world.cpu.features) || has_apics(*in) != world.cpu.features.apic()) return -1;
+    if (!possible(*in, world.most_features) || has_apics(*in) != world.cpu.features.apic()) return -1;
     forget_request(world);
     put_state(
         {world.cpu, world.pic, world.apics, world.pit, world.pm_timer, world.port_request, world.owed_ticks},
