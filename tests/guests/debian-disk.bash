@@ -1,20 +1,35 @@
-# Sourced by guest-debian-*.bash: a login on the Debian disk, and programs run there.
+# Sourced by guest-debian-*.bash: the Debian disk, and programs run there.
 image=build/guests/debian-disk.img
 memory=256 limit=240
 marks=0
+actions=()
 # shell NAME COMMAND: types it and captures the screen after it. The mark at the end cannot be mistaken for what is typed.
 shell() {
     marks=$((marks + 1))
     actions+=(type "clear; $2; echo mark=\$((0+$marks))\n" wait-line "mark=$marks" wait-last "root@debian:~#" capture "$1")
 }
-# debian HOTKEY PROGRAM...: the actions for the menu entry with that key. The two kernels share the programs out between them: an
-# emulated machine takes minutes for them.
-debian() {
-    actions=(wait-for "GNU GRUB" wait-for "kernel 686" key "$1" wait-last "debian login:" type 'root\n' wait-last "Password:"
-        type 'btvm\n' wait-last "root@debian:~#")
+# start HOTKEY: the menu entry with that key.
+start() { actions+=(wait-for "GNU GRUB" wait-for "kernel 686" key "$1"); }
+# whole HOTKEY PROGRAM...: the whole system, from a login to systemd's power-off.
+whole() {
+    start "$1"
+    actions+=(wait-last "debian login:" type 'root\n' wait-last "Password:" type 'btvm\n' wait-last "root@debian:~#")
+    programs "${@:2}"
+    actions+=(type 'systemctl poweroff\n' wait-end)
+}
+# only_shell HOTKEY PROGRAM...: the kernel, its initial RAM disk, and a shell in init's place, which is half of the way.
+only_shell() {
+    start "$1"
+    actions+=(wait-last "root@(none):/#" type "mount -o remount,rw /; swapon /dev/sda2; cd /root; PS1='root@debian:~# '\n"
+        wait-last "root@debian:~#")
+    programs "${@:2}"
+    actions+=(type 'sync; echo o >/proc/sysrq-trigger\n' wait-end)
+}
+# programs NAME...: the kernels share them out between them: an emulated machine takes minutes for them.
+programs() {
     shell uname "uname -r | cut -d- -f3-; uname -m; grep -cw pae /proc/cpuinfo"
     local program
-    for program in "${@:2}"; do
+    for program; do
         case $program in
         compile) shell compile 'gcc -o hello hello.c && ./hello' ;;
         python) shell python "python3 -c 'print(sum(i * i for i in range(1000)))'" ;;
@@ -26,5 +41,4 @@ debian() {
         *) echo "debian-disk.bash: no program $program" >&2 && exit 2 ;;
         esac
     done
-    actions+=(type 'systemctl poweroff\n' wait-end)
 }

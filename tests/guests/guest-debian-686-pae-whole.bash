@@ -1,0 +1,3 @@
+# The whole Debian system with the 686-pae kernel.
+source tests/guests/debian-disk.bash
+whole p compile swap disk
