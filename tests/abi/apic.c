@@ -16,6 +16,10 @@ GUEST_CODE32(clockwork, "movl $0x1f0, 0xfee000f0\n movl $0xb, 0xfee003e0\n movl 
 			"1: sti\n testb $1, 0x30000\n jnz 2f\n hlt\n 2: cli\n cmpl $200, 0x30000\n jb 1b\n hlt");
 GUEST_CODE32(tick, "incl 0x30000\n push %eax\n mov 0xfee00390, %eax\n mov %eax, 0x30004\n pop %eax\n"
 		   "movl $0, 0xfee000b0\n iret");
+/* Halts between ticks of the 8254, 55 ms apart, that come by the I/O APIC, until there were 110. */
+GUEST_CODE32(sleeper, "movb $0x34, %al\n out %al, $0x43\n xor %al, %al\n out %al, $0x40\n out %al, $0x40\n"
+		      "movl $0x1f0, 0xfee000f0\n movl $0x14, 0xfec00000\n movl $0x40, 0xfec00010\n"
+		      "1: sti\n hlt\n cli\n cmpl $110, 0x30000\n jb 1b\n hlt");
 /* The timer at a nanosecond, ended by nothing: all it can do is to starve itself. */
 GUEST_CODE32(storm, "movl $0x1f0, 0xfee000f0\n movl $0xb, 0xfee003e0\n movl $0x20040, 0xfee00320\n movl $1, 0xfee00380\n"
 		    "sti\n 1: incl %ebx\n jmp 1b");
@@ -97,6 +101,26 @@ static void check_clockwork(const struct btvm_config *config, const char *mode)
 	ktap_result(ns >= (uint64_t)(TICKS - TICKS / 10) * PERIOD, "%s: they are not too many (%llu us)", mode,
 		    (unsigned long long)ns / 1000);
 	ktap_result(word(&g, COUNT + 4) > 0 && word(&g, COUNT + 4) <= PERIOD, "%s: the count is within the period", mode);
+	guest_destroy(&g);
+}
+
+/* A guest that halts as soon as it has taken a tick is given those that it is owed, one after the other. */
+static void check_owed(const struct btvm_config *config, const char *mode)
+{
+	const uint64_t tick_ns = 54925000;
+	struct guest g;
+	uint64_t ns;
+	bool ok;
+
+	start(&g, config, sleeper, sleeper_end - sleeper, tick, tick_end - tick);
+	ok = guest_run_for(&g, 200) == BTVM_EXIT_DEADLINE && !call(g.vcpu, BTVM_GET_STATE, &state);
+	state.owed_ticks = 100;
+	ok = ok && !call(g.vcpu, BTVM_SET_STATE, &state);
+	ns = guest_now(&g);
+	ok = ok && guest_run(&g) == BTVM_EXIT_HALTED;
+	ns = guest_now(&g) - ns;
+	ktap_result(ok && ns < 60 * tick_ns, "%s: a halted guest is given the 8254's ticks it is owed (%llu ms)", mode,
+		    (unsigned long long)ns / 1000000);
 	guest_destroy(&g);
 }
 
@@ -205,10 +229,11 @@ int main(void)
 	struct guest with, without;
 	unsigned int i;
 
-	ktap_plan(3 * 5 + 7);
+	ktap_plan(3 * 6 + 7);
 	for (i = 0; i < 3; i++) {
 		config.flags = BTVM_CONFIG_APIC | modes[i].flags;
 		check_clockwork(&config, modes[i].name);
+		check_owed(&config, modes[i].name);
 		check_storm(&config, modes[i].name);
 		check_anything(&config, modes[i].name);
 	}
