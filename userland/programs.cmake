@@ -42,6 +42,14 @@ add_executable(btvm-state ${BTVM_STATE_TOOL_SOURCES})
 target_compile_definitions(btvm-state PRIVATE BTVM_VERSION="${BTVM_VERSION}")
 target_link_libraries(btvm-state PRIVATE btvm-machine CLI11::CLI11)
 
+# What reads command lines and JSON is mostly templates of CLI11's and nlohmann's, which take long to optimise, and runs once.
+file(GLOB BTVM_ONCE_SOURCES CONFIGURE_DEPENDS control/control_*.cc control/pc_control.cc tools/ctl*.cc tools/run_options.cc tools/run_values.cc
+     tools/state.cc)
+set_source_files_properties(${BTVM_ONCE_SOURCES} PROPERTIES COMPILE_OPTIONS -Og)
+if(BTVM_SANITIZE) # no test runs these two there
+    set_target_properties(btvm-ctl btvm-state PROPERTIES EXCLUDE_FROM_ALL ON)
+endif()
+
 include(GNUInstallDirs)
 install(TARGETS btvm-run btvm-ctl btvm-state RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${CMAKE_CURRENT_SOURCE_DIR}/../docs/man/btvm-run.1 ${CMAKE_CURRENT_SOURCE_DIR}/../docs/man/btvm-ctl.1
