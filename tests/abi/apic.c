@@ -141,15 +141,6 @@ static void check_storm(const struct btvm_config *config, const char *mode)
 	guest_destroy(&g);
 }
 
-static uint64_t random64(void)
-{
-	static uint64_t x = 88172645463325252ull;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	return x ^= x << 17;
-}
-
 static void check_anything(const struct btvm_config *config, const char *mode)
 {
 	unsigned int accesses = 0, reason = 0;

@@ -6,16 +6,6 @@
 #include "guest.h"
 #include "snippets.h"
 
-static uint64_t state;
-
-static uint64_t random64(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state * 0x2545f4914f6cdd1dull;
-}
-
 /* Handlers that go on somewhere in the random code, so that a fault is not the end. */
 static void random_handlers(struct guest *g)
 {
@@ -72,7 +62,7 @@ static void fuzz(const char *name, unsigned int flags, bool real, unsigned int r
 
 	guest_create(&g, &config);
 	for (i = 0; i < runs; i++) {
-		const uint64_t seed = state;
+		const uint64_t seed = random64_state;
 		struct btvm_regs regs;
 		int reason;
 
@@ -115,7 +105,7 @@ int main(void)
 {
 	const char *seed = getenv("BTVM_FUZZ_SEED");
 
-	state = seed ? strtoull(seed, NULL, 16) : 0x6274766d66757a7aull;
+	random64_state = seed ? strtoull(seed, NULL, 16) : 0x6274766d66757a7aull;
 	ktap_plan(6);
 	fuzz("monitor", 0, false, 200);
 	fuzz("monitor off", BTVM_CONFIG_MONITOR_OFF, false, 80);

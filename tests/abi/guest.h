@@ -288,4 +288,15 @@ static inline uint64_t cpu_ns(clockid_t clock)
 	return used.tv_sec * 1000000000ull + used.tv_nsec;
 }
 
+/* The next one of a sequence (xorshift64*) that is the same in each run; never begin with 0. */
+static uint64_t random64_state = 0x9e3779b97f4a7c15ull;
+
+static inline uint64_t random64(void)
+{
+	random64_state ^= random64_state << 13;
+	random64_state ^= random64_state >> 7;
+	random64_state ^= random64_state << 17;
+	return random64_state * 0x2545f4914f6cdd1dull;
+}
+
 #endif

@@ -7,16 +7,6 @@
 
 #define RUNS 150
 
-static uint64_t random_state = 0x9e3779b97f4a7c15ull;
-
-static uint64_t random64(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
-
 static void random_bytes(void *memory, size_t size)
 {
 	uint8_t *byte = memory;

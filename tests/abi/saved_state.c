@@ -194,15 +194,6 @@ static void check_interrupts(const struct btvm_config *config, const char *mode)
 	guest_destroy(&g);
 }
 
-static uint64_t random64(void)
-{
-	static uint64_t x = 88172645463325252ull;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	return x ^= x << 17;
-}
-
 /* States with random bytes in random places: what is taken runs for a while, whatever comes of it. */
 static void check_random(struct guest *g)
 {
