@@ -127,7 +127,7 @@ ordered_json PcControl::carry_out(const std::string& command, const json& reques
         return pc_.rename_checkpoint(text_member(request, "name"), text_member(request, "to")), none;
     if (command == "commit") return commit();
     if (command == "power-button") return pc_.press_power_button(), none;
-    if (command == "quit") return quit_(!request.value("discard", false)), none;
+    if (command == "quit") return quit(request), none;
     throw RequestError("bad-request", "unknown command \"" + command + "\"");
 }
 
@@ -290,6 +290,24 @@ ordered_json PcControl::commit() {
     for (const CommittedImage& image : pc_.commit())
         images.push_back({{"path", image.path}, {"bytes", image.bytes}, {"atomic", image.atomic}});
     return {{"images", std::move(images)}};
+}
+
+/// Ends the machine, unless something that is to be kept cannot be: the client can then still do something.
+void PcControl::quit(const json& request) {
+    const bool keep = !request.value("discard", false);
+    if (keep) {
+        try {
+            (void)pc_.commit();
+        } catch (const MachineStopped&) {
+            // What runs it commits at its end.
+        } catch (const std::exception& error) {
+            throw RequestError(
+                "failed", std::string(error.what()) +
+                              ": the guest's writes since the first checkpoint are not all in its images, so "
+                              "the machine goes on; mend that, or quit with --discard");
+        }
+    }
+    quit_(keep);
 }
 
 void PcControl::type(const json& request) { pc_.type(text_member(request, "text")); }

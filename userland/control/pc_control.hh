@@ -33,6 +33,7 @@ private:
     nlohmann::ordered_json rewind(const nlohmann::json& request);
     nlohmann::ordered_json tree();
     nlohmann::ordered_json commit();
+    void quit(const nlohmann::json& request);
     void type(const nlohmann::json& request);
 
     Pc& pc_;

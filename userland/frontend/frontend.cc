@@ -178,7 +178,12 @@ void Frontend::quit() {
         return;
     }
     std::vector<Menu::Item> items;
-    items.push_back({'y', "Yes: write it to the images", [this] { done_ = true; }});
+    items.push_back({'y', "Yes: write it to the images", [this] {
+                         attempt([this] {
+                             (void)pc_.commit(); // if it fails, the user can still do something
+                             done_ = true;
+                         });
+                     }});
     items.push_back(
         {'n', "No: the images stay as at the first checkpoint", [this] { done_ = discards_ = true; }});
     items.push_back({'c', "Cancel: don't quit", [] {}});

@@ -259,6 +259,8 @@ public:
     /// Writes what the guest has written into the images. The checkpoints stay as they are. Throws what an
     /// image throws that cannot be written. Also after stop().
     std::vector<CommittedImage> commit();
+    /// All that has been committed so far, each image once. Also after stop().
+    [[nodiscard]] std::vector<CommittedImage> committed();
 
     /// What devices have had to say to the user since the last call: host I/O errors, where the serial port
     /// listens.

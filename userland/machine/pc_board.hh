@@ -114,6 +114,7 @@ struct Pc::Board {
     /// Writes what is kept of the guest's writes into the images, as they are now. `snapshots` go on to show
     /// what they showed. Throws FloppyError or DiskError; those before the one that failed are written then.
     std::vector<CommittedImage> commit(std::span<MediaSnapshot* const> snapshots);
+    std::vector<CommittedImage> committed; ///< By all commits, each image once.
 
 private:
     Tell tell_;

@@ -227,4 +227,8 @@ std::vector<CommittedImage> Pc::commit() {
     return look([this] { return checkpoints_->commit(); });
 }
 
+std::vector<CommittedImage> Pc::committed() {
+    return look([this] { return board_->committed; });
+}
+
 } // namespace btvm

@@ -98,13 +98,23 @@ void Pc::Board::put_media(const MediaSnapshot& snapshot) {
 
 std::vector<CommittedImage> Pc::Board::commit(std::span<MediaSnapshot* const> snapshots) {
     std::vector<CommittedImage> done;
+    const auto note = [&](const std::string& path, const LayerCommit& commit) {
+        done.push_back({path, commit.bytes, commit.atomic});
+        for (CommittedImage& image : committed)
+            if (image.path == path) {
+                image.bytes += commit.bytes;
+                image.atomic &= commit.atomic;
+                return;
+            }
+        committed.push_back(done.back());
+    };
     for (const auto& image : shelf) {
         std::vector<FloppyImage::Changes*> others;
         for (MediaSnapshot* const snapshot : snapshots)
             for (auto& medium : snapshot->floppies)
                 if (medium.image == image) others.push_back(&medium.changes);
         if (const LayerCommit commit = commit_layer(*image, others); commit.bytes)
-            done.push_back({image->path(), commit.bytes, commit.atomic});
+            note(image->path(), commit);
     }
     for (unsigned number = 0; number < kAtaDrives; number++) {
         AtaDisk* const each = disk(number);
@@ -113,7 +123,7 @@ std::vector<CommittedImage> Pc::Board::commit(std::span<MediaSnapshot* const> sn
         for (MediaSnapshot* const snapshot : snapshots)
             others.push_back(&snapshot->disks[number]);
         if (const LayerCommit commit = commit_layer(each->image(), others); commit.bytes)
-            done.push_back({each->image().path(), commit.bytes, commit.atomic});
+            note(each->image().path(), commit);
     }
     return done;
 }

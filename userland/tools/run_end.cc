@@ -12,7 +12,8 @@ namespace {
 /// there now. False if one could not be written.
 bool commit_at_end(Pc& pc) {
     try {
-        for (const CommittedImage& image : pc.commit())
+        (void)pc.commit();
+        for (const CommittedImage& image : pc.committed())
             say(image.path + ": " + std::to_string((image.bytes + 1023) / 1024) +
                 " KiB that the guest has written since the first checkpoint are in the image now" +
                 (image.atomic ? "" : " (written in place, without a journal)"));
