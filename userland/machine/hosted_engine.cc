@@ -113,8 +113,9 @@ StepStatus HostedEngine::deliver_pending() {
 }
 
 StepStatus HostedEngine::slice(unsigned instructions) {
-    for (unsigned i = 0; i < instructions; i++) {
-        if (const StepStatus status = interpreter_.step(); status != StepStatus::Completed) return status;
+    for (u32 done; instructions; instructions -= done) {
+        if (const StepStatus status = interpreter_.run(instructions, done); status != StepStatus::Completed)
+            return status;
         controllers_.follow_pic();
         if (interruptible() && controllers_.pending()) break;
     }

@@ -171,11 +171,17 @@ bool Tracer::next_uses_fpu() const {
 }
 
 Tracer::Stepped Tracer::step() {
+    u32 one;
+    return stretch(1, one);
+}
+
+/// Up to `most` instructions, one after the other as long as nothing happens that has to be looked at.
+Tracer::Stepped Tracer::stretch(u32 most, u32& steps) {
     const u64 pc = linear_pc(cpu_);
     const u64 exceptions_before = world_.interpreter_counters.exceptions;
     const u64 core_ports_before = world_.port_counters.in_core;
     world_.native.plan_valid = false;
-    const StepStatus status = interpreter_.step();
+    const StepStatus status = interpreter_.run(world_.trace.enabled ? 1 : most, steps); // the trace has each
     world_.trace.add(BTVM_TRACE_EMULATE, pc, static_cast<u32>(status), cpu_.rip, cpu_.gpr[Rax]);
     if (world_.interpreter_counters.exceptions != exceptions_before) note_delivery(~0u, 0);
     controllers_.follow_pic();
@@ -351,17 +357,25 @@ void Tracer::note_violation(Violation violation, u64 pc) {
 }
 
 void Tracer::interpret(u32 steps, u64 until_ns) {
-    for (u32 n = 0; n < steps; n++) {
-        if (n % kStepsBetweenClockReads == 0) {
+    u32 until_clock = 0;
+    bool first = true;
+    while (steps) {
+        if (!until_clock) {
             update_time();
-            if (n && ports_.now_ns >= until_ns) return;
+            if (!first && ports_.now_ns >= until_ns) return;
+            until_clock = kStepsBetweenClockReads;
+            first = false;
         }
         if (take_events() == Stepped::Leave) return;
         if (cpu_.activity != Activity::Running) return;
         if (native::way(world_) != native::Way::Interpret && !(world_.config.flags & BTVM_CONFIG_INTERPRET))
             return;
-        world_.stats.interpreted_instructions++;
-        if (step() == Stepped::Leave) return;
+        u32 done = 0;
+        const Stepped stepped = stretch(steps < until_clock ? steps : until_clock, done);
+        world_.stats.interpreted_instructions += done;
+        if (stepped == Stepped::Leave) return;
+        steps -= done;
+        until_clock -= done;
     }
 }
 

@@ -57,6 +57,7 @@ private:
     [[nodiscard]] Verdict resume_user();
 
     [[nodiscard]] Stepped step();
+    [[nodiscard]] Stepped stretch(u32 most, u32& steps);
     [[nodiscard]] u64 next_timer_ns() const;
     void follow_timers();
     void give_owed_tick();

@@ -45,6 +45,7 @@ StepStatus Execution::raise(Event event) {
     // whose exception frames raise exceptions themselves (#AC on its own stack): such a guest is lost as
     // well.
     constexpr unsigned kMaxChain = 8;
+    eventful_ = true;
     for (unsigned i = 0; i < kMaxChain; i++) {
         if (event.kind == Event::Kind::Exception) counters_.exceptions++;
         if (enter_handler(event, static_cast<u32>(cpu_.rip))) {

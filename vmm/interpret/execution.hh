@@ -49,6 +49,7 @@ public:
         : cpu_(cpu), memory_(memory), ports_(ports), owner_(owner), counters_(counters) {}
 
     [[nodiscard]] StepStatus step();
+    [[nodiscard]] StepStatus run(u32 most, u32& steps);
     [[nodiscard]] bool pointer_branch();
     [[nodiscard]] StepStatus deliver(const Event& event);
 
@@ -156,7 +157,13 @@ private:
 
     // Fetch and dispatch (step.cc, one_byte.cc, two_byte.cc)
     [[nodiscard]] bool fetch();
-    [[nodiscard]] bool fetch_slow(u32 linear, u32 limit_room);
+    [[nodiscard]] const u8* code_at(u32 linear, GuestPhysical at);
+    [[nodiscard]] bool plain() const;
+    [[nodiscard]] StepStatus instruction(bool single_step);
+    void count() {
+        counters_.instructions++;
+        owner_.tsc++;
+    }
     [[nodiscard]] bool lock_allowed() const;
     [[nodiscard]] bool execute();
     [[nodiscard]] bool execute_one_byte();
@@ -379,6 +386,12 @@ private:
     bool debug_shadow_{};   ///< MOV SS, POP SS: hold debug exceptions as well.
     bool keep_resume_{};    ///< IRET and task switches set RF themselves.
     bool no_single_step_{}; ///< The instruction entered a handler or task: no trap for the TF it began with.
+    bool eventful_{};       ///< A handler was entered, or a device's register used.
+
+    /// The page of code of this stretch, which no plain instruction can take away; 0 is a page, 1 is none.
+    u32 window_linear_{1};
+    GuestPhysical window_physical_{};
+    const u8* window_{};
 };
 
 /// Several pushes that happen together or not at all: the frames of far calls, gates, interrupts and PUSHA.

@@ -79,6 +79,12 @@ public:
     /// guest's IDT (or IVT) before this returns, double and triple faults included. Single-step traps
     /// (EFLAGS.TF) and data breakpoints are the guest's own and are delivered too.
     [[nodiscard]] StepStatus step();
+    /// A stretch: step(), and another one as long as the one before was plain, `most` in all; at least one.
+    /// Within a stretch nothing changes that an owner looks at between two steps: modes, segments, privilege,
+    /// flags but the arithmetic ones, interrupts, how addresses translate; no fault is raised, no page
+    /// written that somebody watches, no device's register used. `steps` is how many were begun, the status
+    /// the last one's.
+    [[nodiscard]] StepStatus run(u32 most, u32& steps);
 
     /// The short way for a near branch through an operand on a processor that runs without TF, enabled
     /// breakpoints or an interrupt shadow. False: it is something else, or would fault; nothing is done,

@@ -72,14 +72,18 @@ void Execution::mark_accessed(const MemoryRef& ref, bool write) {
 }
 
 void Execution::bus_read(GuestPhysical at, void* out, u32 bytes) {
-    if (owner_.controllers && owner_.controllers->owns(at)) [[unlikely]]
+    if (owner_.controllers && owner_.controllers->owns(at)) [[unlikely]] {
+        eventful_ = true;
         return owner_.controllers->read(at, out, bytes);
+    }
     memory_.read(at, out, bytes);
 }
 
 void Execution::bus_write(GuestPhysical at, const void* in, u32 bytes) {
-    if (owner_.controllers && owner_.controllers->owns(at)) [[unlikely]]
+    if (owner_.controllers && owner_.controllers->owns(at)) [[unlikely]] {
+        eventful_ = true;
         return owner_.controllers->write(at, in, bytes);
+    }
     memory_.write(at, in, bytes);
 }
 

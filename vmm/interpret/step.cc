@@ -14,6 +14,10 @@ constexpr u8 kShadowDebug = 3;
 
 StepStatus Interpreter::step() { return Execution(cpu_, memory_, ports_, *this, counters_).step(); }
 
+StepStatus Interpreter::run(u32 most, u32& steps) {
+    return Execution(cpu_, memory_, ports_, *this, counters_).run(most, steps);
+}
+
 bool Interpreter::pointer_branch() {
     return Execution(cpu_, memory_, ports_, *this, counters_).pointer_branch();
 }
@@ -22,39 +26,57 @@ StepStatus Interpreter::deliver(const Event& event) {
     return Execution(cpu_, memory_, ports_, *this, counters_).deliver(event);
 }
 
+/// The memory that holds the code at `linear`, to the end of its page, or null if there is none. For the rest
+/// of a stretch the page is found without translating.
+const u8* Execution::code_at(u32 linear, GuestPhysical at) {
+    const u32 offset = linear & static_cast<u32>(kPageMask);
+    window_physical_ = GuestPhysical(at.value - offset);
+    window_ = memory_.readable(window_physical_, static_cast<u32>(kPageSize));
+    if (!window_) return nullptr;
+    window_linear_ = linear - offset;
+    return window_ + offset;
+}
+
 /// Brings the instruction at CS:RIP into in_.
 bool Execution::fetch() {
     const Segment& cs = cpu_.seg[Cs];
     const u32 ip = static_cast<u32>(cpu_.rip);
     if (ip > cs.limit) return general_protection();
     const u32 linear = static_cast<u32>(cs.base) + ip;
+    const u32 offset = linear & static_cast<u32>(kPageMask);
+    const u32 room = cs.limit - ip; // one less than the bytes up to the limit
     const PageAccess access{.write = false, .user = user_access(), .fetch = true};
     GuestPhysical at;
+    const u8* code;
     bool marked = true;
-    if (!translate(linear, access, at, marked)) return false;
-    if (!marked) mark(linear, access);
-
-    u32 count = static_cast<u32>(kPageSize) - (linear & kPageMask);
-    if (count > kMaxInstructionLength) count = kMaxInstructionLength;
-    const u32 room = cs.limit - ip; // one less than the bytes up to the limit
-    if (count - 1 > room) count = room + 1;
-    const u8* code = memory_.readable(at, count);
-    u8 copy[kMaxInstructionLength];
-    if (!code) [[unlikely]] {
-        memory_.read(at, copy, count);
-        code = copy;
+    if (linear - offset == window_linear_) [[likely]] {
+        at = GuestPhysical(window_physical_.value + offset);
+        code = window_ + offset;
+    } else {
+        if (!translate(linear, access, at, marked)) return false;
+        if (!marked) mark(linear, access);
+        code = code_at(linear, at);
     }
+
     const CodeSize size = cpu_.code32() ? CodeSize::Bits32 : CodeSize::Bits16;
     InstructionCache::Entry* entry = nullptr;
     u64 key = 0;
-    if (owner_.cache && count == kMaxInstructionLength &&
-        (linear & kPageMask) != kPageSize - kMaxInstructionLength && code != copy) {
+    if (owner_.cache && code && offset <= kPageSize - InstructionCache::kBytes &&
+        room >= kMaxInstructionLength - 1) {
         key = InstructionCache::key(at.value, size);
         entry = &owner_.cache->entry(at.value);
         if (InstructionCache::matches(*entry, key, code)) {
             in_ = entry->instruction;
             return true;
         }
+    }
+    u32 count = static_cast<u32>(kPageSize) - offset;
+    if (count > kMaxInstructionLength) count = kMaxInstructionLength;
+    if (count - 1 > room) count = room + 1;
+    u8 copy[kMaxInstructionLength];
+    if (!code) [[unlikely]] {
+        memory_.read(at, copy, count);
+        code = copy;
     }
     switch (decode(code, count, size, in_)) {
     case DecodeStatus::Ok:
@@ -122,13 +144,16 @@ bool Execution::execute() {
 StepStatus Execution::step() {
     if (cpu_.activity != Activity::Running)
         return cpu_.activity == Activity::Halted ? StepStatus::Halted : StepStatus::Shutdown;
-    counters_.instructions++;
-    owner_.tsc++;
+    count();
     const bool single_step = flag(eflags::kTf);
     debug_hits_ = cpu_.debug_pending;
     if (cpu_.has_breakpoints() && !flag(eflags::kRf) && cpu_.interrupt_shadow != kShadowDebug &&
         !code_breakpoint())
         return raise(fault_);
+    return instruction(single_step);
+}
+
+StepStatus Execution::instruction(bool single_step) {
     if (!fetch()) return raise(fault_);
     if (owner_.no_fpu && uses_fpu(in_)) return StepStatus::NeedsFpu;
     next_ip_ = static_cast<u32>(cpu_.rip) + in_.length;
@@ -139,13 +164,32 @@ StepStatus Execution::step() {
     return finish_traps(single_step);
 }
 
+/// Whether the instruction that is done has changed nothing that anybody looks at between two of them. What
+/// uses the FPU can drive an interrupt line (FERR#), and a REP that is not through was as long as many
+/// others.
+bool Execution::plain() const {
+    return in_.cls <= InstructionClass::PointerBranch && !eventful_ && !again_ && !memory_.watched_hits &&
+           !uses_fpu(in_);
+}
+
+StepStatus Execution::run(u32 most, u32& steps) {
+    // These are for the owner, or differ, from one instruction to the next.
+    const bool alone =
+        flag(eflags::kTf) || cpu_.interrupt_shadow || cpu_.debug_pending || cpu_.has_breakpoints();
+    StepStatus status = step();
+    for (steps = 1; !alone && steps < most && status == StepStatus::Completed && plain(); steps++) {
+        count();
+        status = instruction(false);
+    }
+    return status;
+}
+
 bool Execution::pointer_branch() {
     if (!fetch() || in_.cls != InstructionClass::PointerBranch) return false;
     next_ip_ = static_cast<u32>(cpu_.rip) + in_.length;
     // What faults has changed nothing: step() finds the fault again, and raises it.
     if (!execute()) return false;
-    counters_.instructions++;
-    owner_.tsc++;
+    count();
     cpu_.rip = next_ip_;
     cpu_.rflags &= ~u64{eflags::kRf};
     return true;
@@ -153,6 +197,12 @@ bool Execution::pointer_branch() {
 
 /// Commits the instruction pointer and raises the traps that follow an instruction.
 StepStatus Execution::finish_traps(bool single_step) {
+    if (in_.cls <= InstructionClass::PointerBranch &&
+        !(single_step || debug_hits_ || again_ || stalled_ || cpu_.interrupt_shadow)) [[likely]] {
+        cpu_.rip = next_ip_;
+        cpu_.rflags &= ~u64{eflags::kRf};
+        return StepStatus::Completed;
+    }
     if (!again_ && !stalled_) cpu_.rip = next_ip_;
     // While a REP is not through, RF keeps its instruction breakpoint from hitting again, and is what an
     // interrupt pushes (SDM Vol. 3B 17.3.1.1).
