@@ -30,11 +30,13 @@ StepStatus Interpreter::deliver(const Event& event) {
 /// of a stretch the page is found without translating.
 const u8* Execution::code_at(u32 linear, GuestPhysical at) {
     const u32 offset = linear & static_cast<u32>(kPageMask);
-    window_physical_ = GuestPhysical(at.value - offset);
-    window_ = memory_.readable(window_physical_, static_cast<u32>(kPageSize));
-    if (!window_) return nullptr;
+    const GuestPhysical page(at.value - offset);
+    const u8* code = memory_.readable(page, static_cast<u32>(kPageSize));
+    if (!code) return nullptr;
     window_linear_ = linear - offset;
-    return window_ + offset;
+    window_physical_ = page;
+    window_ = code;
+    return code + offset;
 }
 
 /// Brings the instruction at CS:RIP into in_.
