@@ -76,6 +76,8 @@ struct btvm_irq_level {
 #define BTVM_CONFIG_EXECUTE_ONLY (1u << 8)
 /* The machine has a local APIC and an I/O APIC. As it is when the vCPU is made, so it stays (EBUSY). */
 #define BTVM_CONFIG_APIC (1u << 9)
+/* Bytes written to port 80h, the POST codes, are told to userland, and not taken for the delays that they mostly are. */
+#define BTVM_CONFIG_POST_PORT (1u << 10)
 /* For tests of the checks themselves; need CAP_SYS_ADMIN. */
 #define BTVM_CONFIG_TEST_PLANNER_BUG (1u << 16) /* one breakpoint of the plan, or in the copies, is left out */
 #define BTVM_CONFIG_TEST_MONITOR_FAULT (1u << 17) /* the monitor faults at its next trap */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* REP INS and REP OUTS: many accesses in one exit, exactly as many as were asked for, whatever userland does meanwhile. */
+/* Port 80h, and REP INS and REP OUTS: many accesses in one exit, exactly as many as were asked for, whatever userland does meanwhile. */
 #include "guest.h"
 
 #define PORT 0x1f0
@@ -9,6 +9,7 @@
 GUEST_CODE32(in_words, "mov $0x20000, %edi\n mov $0x1f0, %dx\n mov $2000, %ecx\n cld\n rep insw\n hlt");
 GUEST_CODE32(out_dwords, "mov $0x20000, %esi\n mov $0x1f0, %dx\n mov $1000, %ecx\n cld\n rep outsl\n hlt");
 GUEST_CODE32(in_bytes, "mov $0x20000, %edi\n mov $0x1f0, %dx\n mov $100, %ecx\n cld\n rep insb\n hlt");
+GUEST_CODE32(post, "mov $0x5a, %al\n out %al, $0xed\n out %al, $0x80\n hlt");
 GUEST_CODE32(in_down, "mov $0x20000, %edi\n mov $0x1f0, %dx\n mov $3, %ecx\n std\n rep insb\n hlt");
 
 static const struct {
@@ -125,15 +126,33 @@ static void check_down(struct guest *g, const char *mode)
 	ktap_result(ok, "%s: downwards they come one by one", mode);
 }
 
+static void check_post(const struct btvm_config *config, const char *mode)
+{
+	struct btvm_config told = *config;
+	struct guest g;
+	bool ok;
+
+	guest_create(&g, config);
+	guest_start_flat(&g, post, post_end - post);
+	ktap_result(guest_run(&g) == BTVM_EXIT_HALTED, "%s: bytes written to port 80h are delays", mode);
+	told.flags |= BTVM_CONFIG_POST_PORT;
+	guest_start_flat(&g, post, post_end - post);
+	ok = !ioctl(g.vm, BTVM_SET_CONFIG, &told) && guest_run(&g) == BTVM_EXIT_IO && g.run->io.port == 0x80 &&
+	     g.run->io.direction == BTVM_EXIT_IO_OUT && g.run->io.size == 1 && *io_data(&g) == 0x5a;
+	ktap_result(ok && guest_run(&g) == BTVM_EXIT_HALTED, "%s: with BTVM_CONFIG_POST_PORT they are exits", mode);
+	guest_destroy(&g);
+}
+
 int main(void)
 {
 	unsigned int i;
 
-	ktap_plan(15);
+	ktap_plan(21);
 	for (i = 0; i < 3; i++) {
 		const struct btvm_config config = { .breakpoints = 4, .flags = modes[i].flags };
 		struct guest g;
 
+		check_post(&config, modes[i].name);
 		guest_create(&g, &config);
 		check_in(&g, modes[i].name);
 		check_out(&g, modes[i].name);

@@ -61,6 +61,7 @@ struct EngineConfig {
     bool trace{};             ///< Keep the trace ring.
     bool interpret{};         ///< Never run guest code natively (kernel engine only).
     bool apic{};              ///< The machine has a local APIC and an I/O APIC.
+    bool post_port{};         ///< Port 80h is for POST codes, and not for delays.
     /// BTVM_CONFIG_TEST_*: for tests of the checks themselves.
     std::uint32_t test_flags{};
 };

@@ -29,6 +29,7 @@ HostedEngine::HostedEngine(PhysicalMemory& memory, const EngineConfig& config)
     }
     ports_.pm_timer = &pm_timer_;
     interpreter_.translations = &translations_;
+    ports_.post_port = config.post_port;
     if (config.apic) {
         cpu_.features.basic |= cpuid_feature::kApic;
         interpreter_.controllers = &controllers_;

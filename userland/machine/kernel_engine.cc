@@ -41,6 +41,7 @@ btvm_config make_config(const abi::System& system, const EngineConfig& config) {
     if (!config.table_tracking) out.flags |= BTVM_CONFIG_TRACKING_OFF;
     if (!config.table_compare) out.flags |= BTVM_CONFIG_COMPARE_OFF;
     if (config.apic) out.flags |= BTVM_CONFIG_APIC;
+    if (config.post_port) out.flags |= BTVM_CONFIG_POST_PORT;
     if (execute_only(system, config)) out.flags |= BTVM_CONFIG_EXECUTE_ONLY;
     return out;
 }

@@ -39,10 +39,9 @@ public:
     [[nodiscard]] const std::vector<PostCode>& recent() const { return codes_; }
 
 private:
-    /// Of early Compaqs and EISA, and of the PS/2 models with an ISA bus. The AT's 80h is not among them: the
-    /// core answers writes to it without userland (vmm/io/port_bus.cc), since systems write there for a
-    /// delay.
-    static constexpr std::array<std::uint16_t, 2> kPorts{0x84, 0x190};
+    /// Of the AT, of early Compaqs and EISA, and of the PS/2 models with an ISA bus. What is written to 80h
+    /// comes here only with EngineConfig::post_port: systems write there for a delay.
+    static constexpr std::array<std::uint16_t, 3> kPorts{0x80, 0x84, 0x190};
     std::vector<PostCode> codes_;
 };
 

@@ -113,8 +113,7 @@ RunExit judge(Pc& pc, const RunOptions& options, MachineState state, bool asked_
     case MachineState::Halted:
         if (asked_to_quit || options.frontend.on_halt != GuestEndPolicy::Exit) return RunExit::Ok;
         say("the guest halted with interrupts off: nothing but an NMI or a reset could have gone on");
-        // A test ROM says by them how far it came. Systems that have been started by a BIOS write anything to
-        // 80h.
+        // A test ROM says by them how far it came.
         if (const auto codes = pc.status().post_codes; !options.bios_path.empty() && !codes.empty())
             say("its last POST codes: " + to_string(codes));
         return RunExit::GuestHalted;
@@ -179,6 +178,7 @@ RunExit run(const RunOptions& options) {
     PcConfig config = options.pc;
     std::optional<SavedMachine> saved;
     if (options.restore_path.empty()) {
+        config.engine.post_port = !options.bios_path.empty(); // which may be a test ROM
         config.firmware = load_firmware(options.bios_path, options.video_bios_path);
     } else {
         saved.emplace(options.restore_path);

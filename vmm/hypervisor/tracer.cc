@@ -56,6 +56,7 @@ Tracer::Tracer(World& world, View& view)
     interpreter_.no_fpu = platform::kInGuestWorld;
     world.translations.follow(world.shadow.translation_epoch);
     ports_.pm_timer = &world.pm_timer;
+    ports_.post_port = world.config.flags & BTVM_CONFIG_POST_PORT;
     if (controllers_.have_apics()) interpreter_.controllers = &controllers_;
     constexpr u32 kRepSliceWithInterruptsOff = 32;
     if (platform::kInGuestWorld) interpreter_.rep_slice = kRepSliceWithInterruptsOff;

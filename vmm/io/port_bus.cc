@@ -8,16 +8,18 @@ namespace btvm {
 
 namespace {
 
-/// Writes to these do nothing but take a bus cycle: the POST code port and the delay port of later systems.
-/// They are frequent (every I/O delay of a BIOS or of Linux) and not worth leaving the world for. Reads go
-/// the ordinary way.
-constexpr bool is_delay(u16 port) { return port == 0x80 || port == 0xed; }
+constexpr u16 kPostPort = 0x80;
+constexpr u16 kDelayPort = 0xed; // of later systems
 
 bool chip_owns(u16 port) { return Pic::owns(port) || Pit::owns(port); }
 
 constexpr u32 size_mask(u8 size) { return size >= 4 ? 0xffffffffu : (1u << 8 * size) - 1; }
 
 } // namespace
+
+/// Writes to these do nothing but take a bus cycle. They are frequent (every I/O delay of a BIOS or of Linux)
+/// and not worth leaving the world for. Reads go the ordinary way.
+bool PortBus::is_delay(u16 port) const { return port == kDelayPort || (port == kPostPort && !post_port); }
 
 bool PortBus::in_core(bool write, u16 port, u8 size) const {
     return chip_owns(port) || (write ? is_delay(port) && size == 1 : timer_owns(port, size));

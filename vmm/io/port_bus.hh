@@ -61,6 +61,8 @@ public:
     u64 now_ns{};
     /// The ACPI timer, or null: it is userland's then, as any port.
     const PmTimer* pm_timer{};
+    /// Bytes written to port 80h go to userland, as any port's, and not to nobody.
+    bool post_port{};
 
     [[nodiscard]] IoStatus read(u16 port, u8 size, u32& value);
     [[nodiscard]] IoStatus write(u16 port, u8 size, u32 value);
@@ -78,6 +80,7 @@ public:
     [[nodiscard]] IoStatus write_block(u16 port, u8 size, u32& count, u8*& data);
 
 private:
+    [[nodiscard]] bool is_delay(u16 port) const;
     [[nodiscard]] bool timer_owns(u16 port, u8 size) const;
     [[nodiscard]] u8 core_read(u16 port);
     void core_write(u16 port, u8 value);

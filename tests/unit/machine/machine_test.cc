@@ -126,6 +126,19 @@ TEST(Machine, PostCodesAreKeptForWhoLooks) {
     EXPECT_EQ(to_string(codes), "84h: 01 02, 190h: FF");
 }
 
+TEST(Machine, PostCodesOfPort80hAreKeptIfThatIsWhatItIsFor) {
+    for (const bool post_port : {false, true}) {
+        EngineConfig config;
+        config.post_port = post_port;
+        Rig rig({0xb0, 0x07, 0xe6, 0x80, 0xfa, 0xf4}, config); // mov al,7; out 80h,al; cli; hlt
+        rig.start();
+        ASSERT_TRUE(rig.reaches(MachineState::Halted));
+        const auto codes = rig.machine->call([&] { return rig.machine->post_codes(); });
+        rig.stop();
+        EXPECT_EQ(codes, post_port ? (std::vector<PostCode>{{0x80, 7}}) : std::vector<PostCode>{});
+    }
+}
+
 TEST(PostCodes, OnlyTheNewestOnesAreKept) {
     PostCodes codes;
     for (unsigned code = 0; code < PostCodes::kKept + 3; code++)
