@@ -1,5 +1,6 @@
 // The end of btvm-run, however it comes: what layers hold is in the images then.
 #include "tests/unit/checkpoint/saved_trees.hh"
+#include "userland/control/pc_control.hh"
 #include "userland/tools/run_end.hh"
 
 namespace btvm {
@@ -60,6 +61,29 @@ TEST_F(RunEnd, ThatCannotCommitIsAnErrorOfTheImages) {
                              }),
               RunExit::Image);
     EXPECT_EQ(disk.content(), before);
+}
+
+TEST_F(RunEnd, QuitDoesNotEndAMachineThatCannotCommit) {
+    int ended = 0;
+    PcControl control(pc, [&](bool) { ended++; });
+    EXPECT_EQ(run_to_the_end(pc, discard,
+                             [&] {
+                                 const RunExit exit = work();
+                                 const std::string journal = disk.path() + ".btvm-journal";
+                                 std::filesystem::create_directory(journal);
+                                 EXPECT_THROW(control.execute("quit", nlohmann::json::object()),
+                                              RequestError);
+                                 EXPECT_EQ(ended, 0);
+                                 EXPECT_EQ(disk.content(), before);
+                                 std::filesystem::remove(journal);
+                                 control.execute("quit", nlohmann::json::object());
+                                 EXPECT_EQ(ended, 1);
+                                 EXPECT_TRUE(is_committed());
+                                 return exit;
+                             }),
+              RunExit::GuestHalted);
+    ASSERT_EQ(pc.committed().size(), 1u) << "what it tells at the end";
+    EXPECT_GT(pc.committed()[0].bytes, 512u);
 }
 
 } // namespace
