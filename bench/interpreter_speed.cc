@@ -69,8 +69,11 @@ Run run_interpreter() {
     InterpreterCounters counters;
     PortBus bus(pic, pit, request, ports);
     Interpreter interpreter(cpu, memory, bus, counters);
+    const auto cache = std::make_unique<InstructionCache>();
+    interpreter.cache = cache.get();
     const double begin = now();
-    while (interpreter.step() == StepStatus::Completed)
+    constexpr u32 kStretch = 1024; // as long as the engines' without an interrupt
+    for (u32 steps; interpreter.run(kStretch, steps) == StepStatus::Completed;)
         ;
     const double seconds = now() - begin;
     require(cpu.activity == Activity::Halted, "the interpreter did not reach the end of the loop");
