@@ -19,12 +19,16 @@ whole() {
 }
 # only_shell HOTKEY PROGRAM...: the kernel, its initial RAM disk, and a shell in init's place, which is half of the way.
 only_shell() {
+    to_shell "$1"
+    programs "${@:2}"
+    power_off
+}
+to_shell() {
     start "$1"
     actions+=(wait-last "root@(none):/#" type "mount -o remount,rw /; swapon /dev/sda2; cd /root; PS1='root@debian:~# '\n"
         wait-last "root@debian:~#")
-    programs "${@:2}"
-    actions+=(type 'sync; echo o >/proc/sysrq-trigger\n' wait-end)
 }
+power_off() { actions+=(type 'sync; echo o >/proc/sysrq-trigger\n' wait-end); }
 # programs NAME...: the kernels share them out between them: an emulated machine takes minutes for them.
 programs() {
     shell uname "uname -r | cut -d- -f3-; uname -m; grep -cw pae /proc/cpuinfo"
