@@ -292,7 +292,8 @@ ordered_json PcControl::commit() {
     return {{"images", std::move(images)}};
 }
 
-/// Ends the machine, unless something that is to be kept cannot be: the client can then still do something.
+/// At the machine's own end it would be too late to make room for what cannot be written: so it is tried
+/// before.
 void PcControl::quit(const json& request) {
     const bool keep = !request.value("discard", false);
     if (keep) {

@@ -10,6 +10,10 @@ namespace {
 constexpr u8 kShadowInterrupts = 1;
 constexpr u8 kShadowDebug = 3;
 
+/// Has the same effect at every privilege: touches no mode, segment, system register or port.
+constexpr bool same_everywhere(const Instruction& i) { return i.cls <= InstructionClass::PointerBranch; }
+static_assert(InstructionClass::PointerBranch < InstructionClass::Sensitive);
+
 } // namespace
 
 StepStatus Interpreter::step() { return Execution(cpu_, memory_, ports_, *this, counters_).step(); }
@@ -170,8 +174,7 @@ StepStatus Execution::instruction(bool single_step) {
 /// uses the FPU can drive an interrupt line (FERR#), and a REP that is not through was as long as many
 /// others.
 bool Execution::plain() const {
-    return in_.cls <= InstructionClass::PointerBranch && !eventful_ && !again_ && !memory_.watched_hits &&
-           !uses_fpu(in_);
+    return same_everywhere(in_) && !eventful_ && !again_ && !memory_.watched_hits && !uses_fpu(in_);
 }
 
 StepStatus Execution::run(u32 most, u32& steps) {
@@ -199,8 +202,9 @@ bool Execution::pointer_branch() {
 
 /// Commits the instruction pointer and raises the traps that follow an instruction.
 StepStatus Execution::finish_traps(bool single_step) {
-    if (in_.cls <= InstructionClass::PointerBranch &&
-        !(single_step || debug_hits_ || again_ || stalled_ || cpu_.interrupt_shadow)) [[likely]] {
+    // Nearly all end here: there is nothing to raise, and no shadow to begin or end.
+    if (same_everywhere(in_) && !(single_step || debug_hits_ || again_ || stalled_ || cpu_.interrupt_shadow))
+        [[likely]] {
         cpu_.rip = next_ip_;
         cpu_.rflags &= ~u64{eflags::kRf};
         return StepStatus::Completed;
