@@ -4,6 +4,7 @@
 
 #include "userland/devices/floppy_image.hh"
 #include "userland/machine/acpi_tables.hh"
+#include "userland/machine/smbios_tables.hh"
 
 namespace btvm {
 
@@ -34,6 +35,8 @@ std::vector<FirmwareFile> firmware_files(const PcConfig& config) {
     // And it must know that the timer is not where the ISA has it: its line is pin 2 of the I/O APIC.
     if (apic) files.push_back({"etc/irq0-override", {1}});
     for (FirmwareFile& table : acpi_firmware_files(apic))
+        files.push_back(std::move(table));
+    for (FirmwareFile& table : smbios_firmware_files(config.ram_mib))
         files.push_back(std::move(table));
     if (!config.firmware.video_bios.empty())
         files.push_back({"vgaroms/vgabios.bin", config.firmware.video_bios});
