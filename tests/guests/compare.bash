@@ -68,6 +68,39 @@ compare() {
     done
 }
 
+# ways IMAGE NAME OPTIONS-OF-BTVM-RUN [NAME OPTIONS]... -- ACTION...: as compare, one machine after the other in one test
+# host, each with its own options.
+ways() {
+    local image=$1 names=() options=() all=() captures=() way word last= screen
+    shift
+    while [[ $1 != -- ]]; do
+        names+=("$1") options+=("$2")
+        shift 2
+    done
+    shift
+    for word; do
+        [[ $last != capture ]] || captures+=("$word")
+        last=$word
+    done
+    for way in "${!names[@]}"; do
+        [[ $way == 0 ]] || all+=(again "${options[way]}")
+        for word; do
+            [[ $last != capture ]] || word+=" (${names[way]})"
+            all+=("$word") last=$word
+        done
+    done
+    rm -rf "$work/btvm"
+    tests/guests/btvm-screen --timeout 600 --captures "$work/btvm" ${options[0]:+"--run=${options[0]}"} "$image" "${all[@]}" \
+        >"$work/log" 2>&1
+    check "all come to their screens" $? "$work/log"
+    for way in "${names[@]}"; do
+        for screen in "${captures[@]}"; do
+            diff -u "$work/qemu/$screen" "$work/btvm/$screen ($way)" >"$work/difference" 2>&1
+            check "$way: $screen is as under QEMU" $? "$work/difference"
+        done
+    done
+}
+
 # A counter of the statistics that the last run printed (action: ctl stats).
 counter() { sed -n "s/^$1  *\([0-9]*\)$/\1/p" "$work/log"; }
 
