@@ -10,7 +10,7 @@ import time
 from . import benchmarks, figures, machines, measure, results, tables
 
 QUICK = measure.Plan(passes=1, repeats=3, micro_seconds=0.2, cell_seconds=5, limit_seconds=30, boot_seconds=120)
-FULL = measure.Plan(passes=2, repeats=3, micro_seconds=0.3, cell_seconds=10, limit_seconds=90, boot_seconds=900)
+FULL = measure.Plan(passes=2, repeats=3, micro_seconds=0.2, cell_seconds=4, limit_seconds=45, boot_seconds=900)
 QUICK_COLUMNS = ("native", "btvm", "qemu")  # bochs, nested in an emulator, takes many minutes to boot
 
 
