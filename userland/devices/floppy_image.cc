@@ -67,15 +67,15 @@ const FloppyGeometry& geometry_for(const std::string& path, std::uint64_t size) 
                            ? std::to_string(size) + " bytes is not the size of any floppy"
                            : std::to_string(size) + " bytes is too large for a floppy";
     text += " (usual sizes in bytes: " + known_sizes() + ")";
-    const auto made = [&path](const FloppyGeometry& g) {
-        return " for " + std::to_string(g.kilobytes) + " KB: truncate -s " + std::to_string(g.bytes()) +
-               " '" + path + "'";
-    };
-    if (smaller && size)
-        text +=
-            "; " + std::to_string(size - smaller->bytes()) + " too many" + made(*smaller) + " cuts them off";
+    // A file that was cut short is the commonest; what is surplus might be wanted, so the file keeps it.
     if (larger && size)
-        text += "; " + std::to_string(larger->bytes() - size) + " too few" + made(*larger) + " pads it";
+        text += "; " + std::to_string(larger->bytes() - size) + " too few for " +
+                std::to_string(larger->kilobytes) + " KB: truncate -s " + std::to_string(larger->bytes()) +
+                " '" + path + "' pads it";
+    if (smaller && size)
+        text += "; " + std::to_string(size - smaller->bytes()) + " too many for " +
+                std::to_string(smaller->kilobytes) + " KB: head -c " + std::to_string(smaller->bytes()) +
+                " '" + path + "' >floppy.img copies it without them";
     fail(path, text);
 }
 

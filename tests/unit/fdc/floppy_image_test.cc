@@ -56,12 +56,12 @@ TEST(FloppyImage, WrongSizesAreRefusedWithTheKnownOnes) {
     EXPECT_TRUE(contains(refusal(odd.path()), "1474559 bytes is not the size of any floppy"));
     // Which of two sizes it was is the user's to know.
     EXPECT_TRUE(
-        contains(refusal(odd.path()), "; 245759 too many for 1200 KB: truncate -s 1228800 '" + odd.path() +
-                                          "' cuts them off; 1 too few for 1440 KB: truncate -s 1474560 '" +
-                                          odd.path() + "' pads it"));
+        contains(refusal(odd.path()), "; 1 too few for 1440 KB: truncate -s 1474560 '" + odd.path() +
+                                          "' pads it; 245759 too many for 1200 KB: head -c 1228800 '" +
+                                          odd.path() + "' >floppy.img copies it without them"));
     EXPECT_TRUE(contains(refusal(boot.path()), "; 163328 too few for 160 KB: truncate -s 163840 "));
     EXPECT_FALSE(contains(refusal(boot.path()), "too many"));
-    EXPECT_TRUE(contains(refusal(large.path()), "; 983041 too many for 2880 KB: truncate -s 2949120 "));
+    EXPECT_TRUE(contains(refusal(large.path()), "; 983041 too many for 2880 KB: head -c 2949120 "));
     EXPECT_FALSE(contains(refusal(large.path()), "too few"));
     EXPECT_TRUE(contains(refusal(large.path()), "3932161 bytes is too large for a floppy"));
     EXPECT_TRUE(contains(refusal(huge.path()), "8589934592 bytes is too large"));
