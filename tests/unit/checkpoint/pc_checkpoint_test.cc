@@ -174,7 +174,8 @@ TEST_F(PcCheckpoint, ChildrenOfADeletedCheckpointStayWhole) {
     const auto left = pc.checkpoints().lines;
     ASSERT_EQ(left.size(), 1u);
     EXPECT_EQ(left[0].parent, "");
-    EXPECT_GT(left[0].node.changed_bytes, lines[2].node.changed_bytes) << "it holds all by itself now";
+    // More, unless all that the others held was written again before "c", which is a matter of time.
+    EXPECT_GE(left[0].node.changed_bytes, lines[2].node.changed_bytes) << "it holds all by itself now";
     (void)pc.rewind("c");
     ASSERT_TRUE(halts(pc));
     expect_done(pc);
