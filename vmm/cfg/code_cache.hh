@@ -168,7 +168,7 @@ private:
     u64 lost_[kLost];
     u32 lost_count_; ///< kLost + 1: more than that.
     u8 newly_watched_overflow_;
-    u8 padding_[3];
+    [[maybe_unused]] u8 padding_[3];
     u16 buckets_[kBuckets]; ///< Index + 1 of the first page in the chain; 0: none.
     Page pages_[kPages];
 };

@@ -72,7 +72,6 @@ public:
     static constexpr u32 kDirectory = 0x20000;
     static constexpr u32 kTable = 0x21000;
     static constexpr u32 kOther = 0x22000;
-    static constexpr u32 kWindow = 0x400000;
     static constexpr u32 kFirst = 0x30000;
     static constexpr u32 kSecond = 0x31000;
 

@@ -67,7 +67,7 @@ TEST_P(GuestBreakpointsTest, AreSeenAsTheInterpreterShowsThem) {
     const u64 place = program.starts()[random() % program.starts().size()];
     const unsigned kind = random() % 2 ? dr7::kWriteData : dr7::kAccessData;
     const u64 entry = Program::kTable + 8 * (random() % 512); // what indirect jumps read
-    run_both(program, 1000, traced, [&](SimulatedWorld& world) {
+    run_both(program, 1000, traced, [&, enabled = enabled](SimulatedWorld& world) {
         catch_debug_exceptions(world);
         world.cpu().dr[0] = place;
         world.cpu().dr[1] = place + 7; // DEC of the counter

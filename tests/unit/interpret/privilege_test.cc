@@ -185,7 +185,8 @@ TEST_F(Privilege, TrapGateKeepsIf) {
     EXPECT_EQ(cpu.rip, kHandlers);
 }
 
-GUEST_CODE(call_gate, 32, "call 0x5b:0");
+// GNU's and LLVM's assemblers agree on a far call in this syntax only.
+GUEST_CODE(call_gate, 32, ".att_syntax prefix; lcall $0x5b, $0");
 GUEST_CODE(retf8, 32, "retf 8");
 
 TEST_F(Privilege, CallGateToAnInnerLevel) {

@@ -208,7 +208,7 @@ GUEST_CODE(self_modifying, 16, R"(
     mov cx, 5
     xor ax, ax
 1:  add ax, 1
-    inc byte ptr cs:[1b - guest_self_modifying_begin + 0x8000 + 2]
+    inc byte ptr cs:[0x8000 + 7] # the 1 of ADD
     loop 1b
     hlt
 )");
