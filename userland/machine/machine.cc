@@ -39,6 +39,18 @@ bool Machine::enqueue(std::function<void()> command) {
 
 void Machine::post(std::function<void()> command) { enqueue(std::move(command)); }
 
+void Machine::run_and_wait(std::function<void()> command) {
+    auto task = std::make_shared<std::packaged_task<void()>>(std::move(command));
+    auto done = task->get_future();
+    // The queue's is the only reference: a dropped command breaks its promise.
+    if (!enqueue([task = std::move(task)] { (*task)(); })) throw MachineStopped();
+    try {
+        done.get();
+    } catch (const std::future_error&) {
+        throw MachineStopped(); // the command was dropped with the queue
+    }
+}
+
 void Machine::quit() {
     enqueue([this] { quit_ = true; });
 }

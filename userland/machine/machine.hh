@@ -58,14 +58,12 @@ public:
     template <class F>
     auto call(F function) -> std::invoke_result_t<F&> {
         using Result = std::invoke_result_t<F&>;
-        auto task = std::make_shared<std::packaged_task<Result()>>(std::move(function));
-        auto result = task->get_future();
-        // The queue's is the only reference: a dropped command breaks its promise.
-        if (!enqueue([task = std::move(task)] { (*task)(); })) throw MachineStopped();
-        try {
-            return result.get();
-        } catch (const std::future_error&) {
-            throw MachineStopped(); // the command was dropped with the queue
+        if constexpr (std::is_void_v<Result>) {
+            run_and_wait(std::ref(function));
+        } else {
+            std::optional<Result> result;
+            run_and_wait([&] { result.emplace(function()); });
+            return *std::move(result);
         }
     }
     [[nodiscard]] MachineState state() const { return state_; }
@@ -116,6 +114,9 @@ public:
 
 private:
     bool enqueue(std::function<void()> command);
+    /// call() for what gives no result; no template, since each use of std::packaged_task takes long to
+    /// compile.
+    void run_and_wait(std::function<void()> command);
     void run_commands();
     void wait_for_command();
     void close_queue();
