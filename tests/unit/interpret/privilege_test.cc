@@ -23,9 +23,10 @@ protected:
     }
 };
 
-GUEST_CODE(load_ds, 32, "mov ds, ax");
-GUEST_CODE(load_ss, 32, "mov ss, ax");
-GUEST_CODE(pop_es, 32, "pop es");
+// Written so that no assembler gives them a prefix of 66h.
+GUEST_CODE(load_ds, 32, "mov ds, eax");
+GUEST_CODE(load_ss, 32, "mov ss, eax");
+GUEST_CODE(pop_es, 32, ".att_syntax prefix; popl %es");
 
 TEST_F(Privilege, SegmentLoads) {
     cpu.gpr[Rax] = kCode16; // readable code is fine in DS
@@ -127,7 +128,7 @@ TEST_F(Privilege, LimitsAndTypes) {
 }
 
 GUEST_CODE(int80, 32, "int 0x80; nop");
-GUEST_CODE(iret, 32, "iret");
+GUEST_CODE(iret, 32, "iretd");
 
 TEST_F(Privilege, InterruptFromUserAndBack) {
     go(3);
@@ -311,7 +312,7 @@ TEST_F(Privilege, IoPermissionBitmap) {
     EXPECT_EQ(cpu.rip, kCode + 1);
 }
 
-GUEST_CODE(popf, 32, "popf");
+GUEST_CODE(popf, 32, "popfd");
 
 TEST_F(Privilege, PopfChangesWhatTheLevelMay) {
     go(3);

@@ -24,10 +24,15 @@ public:
             return static_cast<std::uint16_t>(channel < 4 ? reg : 0xC0 + 2 * reg);
         };
         constexpr unsigned kPages[] = {7, 3, 1, 2, 15, 11, 9, 10};
+        // The byte comes first, whatever order the compiler likes for arguments.
+        const auto out_byte = [&](auto&& place) {
+            const std::uint8_t value = random.byte();
+            out(port(place()), value);
+        };
         switch (random.below(14)) {
         case 0: out(static_cast<std::uint16_t>(0x80 + kPages[channel]), random.below(12)); break;
         case 1:
-        case 2: out(port(2 * (channel & 3) + random.below(2)), random.byte()); break;
+        case 2: out_byte([&] { return 2 * (channel & 3) + random.below(2); }); break;
         case 3: // a channel as software sets it up
             out(port(12), 0);
             out(port(11), (random.byte() & 0x7C) | (channel & 3));
@@ -40,8 +45,8 @@ public:
             out(0xD4, 0);
             break;
         case 4: out(port(8), random.once_in(4) ? random.byte() : 0); break;
-        case 5: out(port(9 + random.below(3)), random.byte()); break;
-        case 6: out(port(12 + random.below(random.once_in(6) ? 4 : 1)), random.byte()); break;
+        case 5: out_byte([&] { return 9 + random.below(3); }); break;
+        case 6: out_byte([&] { return 12 + random.below(random.once_in(6) ? 4 : 1); }); break;
         case 7:
         case 8: { // a device's cycles
             std::vector<std::uint8_t> data(1 + random.below(48));
