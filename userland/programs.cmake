@@ -45,8 +45,9 @@ target_link_libraries(btvm-state PRIVATE btvm-machine CLI11::CLI11)
 # What reads command lines and JSON is mostly templates of CLI11's and nlohmann's, which take long to optimise, and runs once.
 file(GLOB BTVM_ONCE_SOURCES CONFIGURE_DEPENDS control/control_*.cc control/pc_control.cc tools/ctl*.cc tools/run_options.cc tools/run_values.cc
      tools/state.cc)
-set_source_files_properties(${BTVM_ONCE_SOURCES} PROPERTIES COMPILE_OPTIONS -Og)
-if(BTVM_SANITIZE) # no test runs these two there
+if(NOT BTVM_SANITIZE)
+    set_source_files_properties(${BTVM_ONCE_SOURCES} PROPERTIES COMPILE_OPTIONS -Og)
+else() # no test runs these two there
     set_target_properties(btvm-ctl btvm-state PROPERTIES EXCLUDE_FROM_ALL ON)
 endif()
 
