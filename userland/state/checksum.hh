@@ -3,8 +3,11 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
+
+struct evp_md_ctx_st; // OpenSSL's EVP_MD_CTX
 
 namespace btvm {
 
@@ -14,20 +17,19 @@ namespace btvm {
 
 using Digest = std::array<std::uint8_t, 32>;
 
-/// SHA-256 (FIPS 180-4).
+/// SHA-256 (FIPS 180-4). Throws std::bad_alloc, and std::runtime_error where the library refuses it.
 class Sha256 {
 public:
+    Sha256();
     void add(std::span<const std::uint8_t> bytes);
     /// The digest of all that was added. Nothing may be added afterwards.
     [[nodiscard]] Digest finish();
 
 private:
-    void block(const std::uint8_t* bytes);
-
-    std::array<std::uint32_t, 8> h_{0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-    std::array<std::uint8_t, 64> partial_{};
-    std::uint64_t length_{}; ///< Bytes.
+    struct Free {
+        void operator()(evp_md_ctx_st* context) const;
+    };
+    std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
 [[nodiscard]] Digest sha256(std::span<const std::uint8_t> bytes);

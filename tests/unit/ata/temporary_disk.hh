@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/unit/common/file_bytes.hh"
+
 namespace btvm::test {
 
 class TemporaryDisk {
@@ -35,10 +37,7 @@ public:
     TemporaryDisk& operator=(const TemporaryDisk&) = delete;
 
     [[nodiscard]] std::string path() const { return folder_ / "disk.img"; }
-    [[nodiscard]] std::vector<std::uint8_t> content() const {
-        std::ifstream file(path(), std::ios::binary);
-        return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    }
+    [[nodiscard]] std::vector<std::uint8_t> content() const { return file_bytes(path()); }
 
 private:
     std::filesystem::path folder_;

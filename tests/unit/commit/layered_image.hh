@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/unit/ata/temporary_disk.hh"
+#include "tests/unit/common/file_bytes.hh"
 #include "userland/devices/disk_image.hh"
 #include "userland/devices/floppy_image.hh"
 #include "userland/devices/interrupted_commit.hh"
@@ -83,11 +84,6 @@ inline std::vector<std::string> beside(const TemporaryDisk& disk) {
          std::filesystem::directory_iterator(std::filesystem::path(disk.path()).parent_path()))
         if (entry.path() != disk.path()) names.push_back(entry.path().filename());
     return names;
-}
-
-inline Bytes file_bytes(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 inline void write_bytes(const std::string& path, const Bytes& bytes) {

@@ -5,10 +5,13 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/unit/common/file_bytes.hh"
 #include "userland/devices/state.hh"
 #include "userland/state/state_writer.hh"
 
 namespace btvm {
+
+using test::file_bytes;
 
 using Bytes = std::vector<std::uint8_t>;
 using state_format::Type;
@@ -44,11 +47,6 @@ public:
 private:
     std::filesystem::path path_;
 };
-
-inline Bytes file_bytes(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
 
 inline void write_example(const std::string& path, std::uint8_t a = 7) {
     Chip chip;
