@@ -23,9 +23,10 @@ only_shell() {
     programs "${@:2}"
     power_off
 }
+# Of a busy machine the kernel says that its TSC is unstable: not on the screen, please.
 to_shell() {
     start "$1"
-    actions+=(wait-last "root@(none):/#" type "mount -o remount,rw /; swapon /dev/sda2; cd /root; PS1='root@debian:~# '\n"
+    actions+=(wait-last "root@(none):/#" type "dmesg -n 1; mount -o remount,rw /; swapon /dev/sda2; cd /root; PS1='root@debian:~# '\n"
         wait-last "root@debian:~#")
 }
 power_off() { actions+=(type 'sync; echo o >/proc/sysrq-trigger\n' wait-end); }
