@@ -46,7 +46,6 @@ MachineSnapshot Pc::Checkpoints::snapshot() {
     now.core = engine.state();
     for (Device* const device : machine_.devices())
         append_bytes(save_state(*device, kElsewhere), now.devices.emplace_back());
-    now.memory = memory_.capture();
     now.media = board_.take_media();
     return now;
 }
@@ -66,6 +65,7 @@ CheckpointReport Pc::Checkpoints::take(const std::string& name, std::uint64_t ri
     const StillTime still(machine_);
     board_.begin_layers();
     MachineSnapshot taken = snapshot();
+    taken.memory = memory_.capture();
     node.guest_time = taken.time;
     node.taken_at = std::time(nullptr);
     node.ring = ring;

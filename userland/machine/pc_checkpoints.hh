@@ -43,15 +43,20 @@ struct Pc::Checkpoints {
     /// been. Devices and engine are left as one of them had them. Throws StateError.
     void put_back(const SavedMachine& saved);
 
-    // Live saves (pc_freeze.cc). Only gather() is called from another thread than the machine's.
+    // Live saves (pc_freeze.cc). gather(), reserve() and complete() are called from another thread than the
+    // machine's.
     /// What reads ahead an image, by number; none: there are no more.
     [[nodiscard]] std::optional<Board::Reading> read_ahead(unsigned number, bool with_tree);
     /// Begins a round of TrackedMemory's; 0: nothing to gain.
     [[nodiscard]] std::uint64_t begin_round();
     void gather(const std::atomic<bool>& give_up) { memory_.gather(give_up); }
     [[nodiscard]] std::uint64_t gathered() const { return memory_.gathered(); }
-    /// The machine as it is now, which stands still meanwhile. Throws StateError.
+    /// Makes room for so many pages that freeze() has to copy.
+    void reserve(std::uint64_t pages) { memory_.reserve_aside(pages); }
+    /// The machine as it is now, which stands still meanwhile; but its memory is set aside until complete().
+    /// Throws StateError.
     [[nodiscard]] FrozenMachine freeze(const PcConfig& config, bool with_tree, SaveReport& report);
+    void complete(FrozenMachine& frozen) { frozen.machine.memory = memory_.take_aside(); }
     /// What only a save had: for any thread to destroy.
     struct Remains {
         TrackedMemory::Known known;
@@ -61,6 +66,7 @@ struct Pc::Checkpoints {
     [[nodiscard]] Remains let_go(std::unique_ptr<FrozenMachine> frozen);
 
 private:
+    /// But for memory.
     [[nodiscard]] MachineSnapshot snapshot();
     void put(const MachineSnapshot& snapshot, CheckpointReport& report);
     void put_devices(const MachineSnapshot& snapshot);

@@ -34,6 +34,7 @@ FrozenMachine Pc::Checkpoints::freeze(const PcConfig& config, bool with_tree, Sa
     const StillTime still(machine_);
     FrozenMachine frozen;
     frozen.machine = snapshot();
+    memory_.set_aside();
     for (const MemoryRegion& region : machine_.memory().regions())
         if (!region.read_only) frozen.regions.push_back({memory_section(region), region.first, region.size});
     frozen.firmware = &config.firmware;
@@ -70,7 +71,10 @@ FrozenMachine Pc::Checkpoints::freeze(const PcConfig& config, bool with_tree, Sa
 
 Pc::Checkpoints::Remains Pc::Checkpoints::let_go(std::unique_ptr<FrozenMachine> frozen) {
     // With checkpoints its pages are theirs too; without, nobody needs what is known of memory any longer.
-    if (!tree_.nodes().empty()) return {};
+    if (!tree_.nodes().empty()) {
+        (void)memory_.take_aside(); // which nobody has done if the save has failed
+        return {};
+    }
     return {memory_.forget(), frozen ? std::move(frozen->machine.memory) : PageMap()};
 }
 

@@ -1,5 +1,6 @@
 #include "userland/machine/pc_saving.hh"
 
+#include <algorithm>
 #include <csignal>
 
 #include "userland/machine/guest_clock.hh"
@@ -12,6 +13,8 @@ namespace {
 constexpr std::uint64_t kFewPages = 64;
 /// ... nor with so many rounds behind: the guest writes as fast as we read.
 constexpr unsigned kMostRounds = 6;
+/// Pages that there is room for to copy them at once: 256 MiB.
+constexpr std::uint64_t kMostCopied = 1u << 16;
 
 } // namespace
 
@@ -64,16 +67,16 @@ void Pc::Saving::read_images() {
 }
 
 void Pc::Saving::read_memory() {
-    std::uint64_t before = ~std::uint64_t{0};
+    std::uint64_t before = ~std::uint64_t{0}, pages = 0;
     for (unsigned round = 0; round < kMostRounds && !give_up_; round++) {
-        std::uint64_t pages = 0;
         on_machine([&] { pages = pc_.checkpoints_->begin_round(); });
         if (round == 0) begin(SaveProgress::Phase::Memory, pages);
-        // What is left is read while the guest stands still.
-        if (pages <= kFewPages || pages > before / 2) return;
+        if (pages <= kFewPages || pages > before / 2) break;
         pages_ = before = pages;
         pc_.checkpoints_->gather(give_up_);
     }
+    // What is left is copied while the guest stands still, with what it writes until then.
+    if (pages && !give_up_) pc_.checkpoints_->reserve(std::min(pages + pages / 4 + kFewPages, kMostCopied));
 }
 
 SaveReport Pc::Saving::save() {
@@ -86,6 +89,7 @@ SaveReport Pc::Saving::save() {
             std::make_unique<FrozenMachine>(pc_.checkpoints_->freeze(pc_.config_, wishes_.tree, report));
     });
     report.pause = longest_;
+    pc_.checkpoints_->complete(*frozen_);
     begin(SaveProgress::Phase::File, frozen_->pages());
     // What the guest has been told is written must be there when the state is.
     for (const auto& flush : frozen_->flushes)

@@ -98,7 +98,10 @@ void TrackedMemory::note(std::uint64_t frame, Bytes bytes) {
 
 std::uint64_t TrackedMemory::begin_round() {
     const Lock lock(mutex_);
-    if (begun_) return 0;
+    return begun_ ? 0 : begin_round_locked();
+}
+
+std::uint64_t TrackedMemory::begin_round_locked() {
     const bool all = !std::exchange(gathering_, false) || round_is_all_;
     std::vector<std::uint64_t> written;
     for_each_dirty([&](std::uint64_t frame, Bytes) {
@@ -125,9 +128,13 @@ void TrackedMemory::gather(const std::atomic<bool>& give_up) {
     if (gathering_) read_round(give_up);
 }
 
-void TrackedMemory::read_round(const std::atomic<bool>& give_up) {
+void TrackedMemory::name_round() {
     if (std::exchange(round_is_all_, false))
         for_each_page([this](std::uint64_t frame) { round_.push_back(frame); });
+}
+
+void TrackedMemory::read_round(const std::atomic<bool>& give_up) {
+    name_round();
     std::array<std::uint8_t, kStoredPage> copy;
     for (; gathered_ < round_.size() && !give_up; ++gathered_) {
         const std::uint64_t frame = round_[gathered_];
@@ -139,9 +146,57 @@ void TrackedMemory::read_round(const std::atomic<bool>& give_up) {
     }
 }
 
+void TrackedMemory::reserve_aside(std::uint64_t pages) {
+    const Lock lock(mutex_);
+    settle_aside();
+    aside_.resize(pages * kStoredPage);
+}
+
+void TrackedMemory::set_aside() {
+    const Lock lock(mutex_);
+    if (begun_) {
+        moment_ = capture_locked();
+        drop_aside();
+        return;
+    }
+    settle_aside();
+    (void)begin_round_locked();
+    name_round();
+    gathering_ = false; // should memory run out here, the log is lost: the next capture() reads all pages
+    const auto room =
+        round_.begin() + static_cast<std::ptrdiff_t>(std::min(round_.size(), aside_.size() / kStoredPage));
+    set_aside_.assign(round_.begin(), room);
+    for (std::size_t i = 0; i < set_aside_.size(); i++)
+        std::memcpy(aside_.data() + i * kStoredPage, bytes_of(set_aside_[i]).data(), kStoredPage);
+    std::for_each(room, round_.end(), [this](std::uint64_t frame) { note(frame, bytes_of(frame)); });
+    begun_ = aside_pending_ = true;
+}
+
+void TrackedMemory::settle_aside() {
+    if (!aside_pending_) return;
+    for (std::size_t i = 0; i < set_aside_.size(); i++)
+        note(set_aside_[i], Bytes(aside_.data() + i * kStoredPage, kStoredPage));
+    moment_ = known_.pages;
+    drop_aside();
+}
+
+void TrackedMemory::drop_aside() {
+    aside_pending_ = false;
+    set_aside_ = {};
+    aside_ = {};
+}
+
+PageMap TrackedMemory::take_aside() {
+    const Lock lock(mutex_);
+    settle_aside();
+    return std::exchange(moment_, std::nullopt).value_or(PageMap());
+}
+
 TrackedMemory::Known TrackedMemory::forget() {
     const Lock lock(mutex_);
     begun_ = gathering_ = round_is_all_ = false;
+    drop_aside();
+    moment_.reset();
     Known last;
     std::swap(last, known_);
     known_.pages = PageMap(kFrames);
@@ -154,6 +209,7 @@ const PageMap& TrackedMemory::capture() {
 }
 
 const PageMap& TrackedMemory::capture_locked() {
+    settle_aside();
     // Should there be no memory for all of it, the log is lost: the next one reads all pages again.
     const bool gathered = std::exchange(gathering_, false);
     const bool all = !std::exchange(begun_, false) && !gathered;
@@ -172,6 +228,7 @@ const PageMap& TrackedMemory::capture_locked() {
 
 std::uint64_t TrackedMemory::restore(const PageMap& wanted) {
     const Lock lock(mutex_);
+    settle_aside();
     if (!begun_) (void)capture_locked();
     begun_ = false; // until memory and what is known of it agree again
     std::vector<std::uint64_t> written, differing, frames;

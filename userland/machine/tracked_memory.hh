@@ -32,6 +32,16 @@ public:
     void gather(const std::atomic<bool>& give_up);
     /// Pages that gather() has read in this round. From any thread.
     [[nodiscard]] std::uint64_t gathered() const { return gathered_; }
+
+    /// As capture(), but the pages that are left of the rounds are only copied, as many as reserve_aside()
+    /// made room for: to compare and to store them takes many times as long, and take_aside() does it while
+    /// the guest runs on.
+    void set_aside();
+    /// What memory held then: once, and none if nothing was set aside. From another thread, as gather().
+    [[nodiscard]] PageMap take_aside();
+    /// Before set_aside(), from another thread, too: the guest does not wait for room to be made.
+    void reserve_aside(std::uint64_t pages);
+
     /// What is known of memory, and the store with its pages: for the last one who uses them. What follows is
     /// as if nothing had been captured.
     struct Known {
@@ -75,7 +85,13 @@ private:
     [[nodiscard]] Bytes bytes_of(std::uint64_t frame) const;
     template <class F>
     void for_each_page(F f) const;
+    std::uint64_t begin_round_locked();
+    /// Fills in the pages of a round that has all of them.
+    void name_round();
     void read_round(const std::atomic<bool>& give_up);
+    /// Makes what was set aside known. Should memory run out, it is still set aside.
+    void settle_aside();
+    void drop_aside();
     const PageMap& capture_locked();
     /// Whether the page is as it was when it was last looked at.
     [[nodiscard]] bool is_known(std::uint64_t frame, Bytes bytes) const;
@@ -92,6 +108,10 @@ private:
     bool round_is_all_{};                   ///< All pages, and not yet in `round_`.
     std::vector<std::uint64_t> round_;      ///< Page frames.
     std::atomic<std::uint64_t> gathered_{}; ///< So many of them have been read.
+    bool aside_pending_{};                  ///< Of these pages what is known is older than their copies.
+    std::vector<std::uint64_t> set_aside_;  ///< Page frames...
+    std::vector<std::uint8_t> aside_;       ///< ... and room for copies.
+    std::optional<PageMap> moment_;         ///< What memory held when it was set aside.
     mutable std::mutex mutex_;              ///< Who holds it looks at pages.
     Known known_;                           ///< What memory held when its dirty pages were last taken.
 };

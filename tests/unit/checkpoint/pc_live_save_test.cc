@@ -108,24 +108,30 @@ TEST_F(LiveSave, AtAnyMomentTheFileHoldsOne) {
 }
 
 TEST_F(LiveSave, WhatTheGuestDoesOnceItIsFrozenIsNotInTheFile) {
-    Pc pc(worker());
-    pc.start();
-    Hold hold(Phase::File);
-    auto result = pc.start_save(file(), {.watch = hold.watch()});
-    hold.wait();
-    ASSERT_TRUE(halts(pc)) << "it is held up by the save";
-    EXPECT_EQ(result.wait_for(0s), std::future_status::timeout);
-    ASSERT_TRUE(pc.saving());
-    EXPECT_EQ(pc.saving()->phase, Phase::File);
-    EXPECT_EQ(pc.saving()->path, file());
-    EXPECT_FALSE(std::filesystem::exists(file()));
-    hold.let_on();
-    const SaveReport report = result.get();
-    EXPECT_FALSE(pc.saving());
-    EXPECT_EQ(report.bytes, std::filesystem::file_size(file()));
-    EXPECT_LT(report.pause, report.elapsed);
-    EXPECT_LT(done_in_file(), kSectors);
-    expect_it_goes_on();
+    // On a busy machine the guest may have done all of its work before it is frozen: then another one is.
+    std::uint32_t done = kSectors;
+    for (int attempt = 0; attempt < 20 && done == kSectors; attempt++) {
+        Pc pc(worker());
+        pc.start();
+        Hold hold(Phase::File);
+        auto result = pc.start_save(file(), {.watch = hold.watch()});
+        hold.wait();
+        ASSERT_TRUE(halts(pc)) << "it is held up by the save";
+        EXPECT_EQ(result.wait_for(0s), std::future_status::timeout);
+        ASSERT_TRUE(pc.saving());
+        EXPECT_EQ(pc.saving()->phase, Phase::File);
+        EXPECT_EQ(pc.saving()->path, file());
+        EXPECT_FALSE(std::filesystem::exists(file()));
+        hold.let_on();
+        const SaveReport report = result.get();
+        EXPECT_FALSE(pc.saving());
+        EXPECT_EQ(report.bytes, std::filesystem::file_size(file()));
+        EXPECT_LT(report.pause, report.elapsed);
+        done = done_in_file();
+        expect_it_goes_on();
+        std::filesystem::remove(file());
+    }
+    EXPECT_LT(done, kSectors);
 }
 
 TEST_F(LiveSave, WhatTheGuestWritesWhileItIsReadIsInTheFile) {

@@ -69,6 +69,17 @@ struct Tracked : testing::Test {
     LoggingEngine engine{memory};
     TrackedMemory tracked{engine, memory};
 
+    /// All of memory with these pages in those that can be written.
+    [[nodiscard]] std::vector<std::uint8_t> bytes_of(const PageMap& pages) const {
+        std::vector<std::uint8_t> bytes = content();
+        for (std::uint64_t frame = 0; frame < bytes.size() / kPage; frame++)
+            if (tracked.holds(frame)) {
+                const PageStore::Page* const page = pages.find(frame);
+                for (std::size_t i = 0; i < kPage; i++)
+                    bytes[frame * kPage + i] = page ? page->bytes()[i] : 0;
+            }
+        return bytes;
+    }
     [[nodiscard]] std::vector<std::uint8_t> content() const {
         std::vector<std::uint8_t> bytes(4 << 20);
         memory.read(0, bytes);
@@ -147,6 +158,79 @@ TEST_F(Tracked, GatheredInRoundsItIsAsReadAtOnce) {
         const auto before = tracked.forget();
         EXPECT_EQ(tracked.store().pages(), 0u);
         EXPECT_GT(before.pages.size(), 0u);
+    }
+}
+
+TEST_F(Tracked, WhatIsSetAsideIsOfThatMoment) {
+    const std::atomic<bool> on{false};
+    std::mt19937 random(9);
+    const auto write_some = [&] {
+        for (int write = 0; write < 20; write++)
+            engine.guest_writes(random() % 0xa0, static_cast<std::uint8_t>(random() % 3));
+    };
+    // There is room for none of the pages that are left, for some, and for more.
+    for (const std::uint64_t room : {0, 10, 100})
+        for (const char* meanwhile : {"nothing", "writes", "a checkpoint", "a rewind", "zeros", "a save"}) {
+            SCOPED_TRACE(std::to_string(room) + " " + meanwhile);
+            const std::string_view what = meanwhile;
+            write_some();
+            (void)tracked.begin_round();
+            tracked.gather(on);
+            write_some();
+            (void)tracked.begin_round();
+            tracked.reserve_aside(room);
+            write_some();
+            tracked.set_aside();
+            const auto then = content();
+            EXPECT_EQ(tracked.begin_round(), 0u) << "what is left is the log's";
+            if (what != "nothing") write_some();
+            if (what == "zeros") (void)tracked.restore(PageMap(std::uint64_t{1} << 20));
+            if (what == "a checkpoint" || what == "a rewind") {
+                const PageMap later = tracked.capture();
+                const auto now = content();
+                ASSERT_FALSE(tracked.unnoticed());
+                write_some();
+                if (what == "a rewind") {
+                    (void)tracked.restore(later);
+                    ASSERT_EQ(content(), now);
+                }
+            }
+            if (what == "a save") {
+                tracked.set_aside();
+                EXPECT_EQ(bytes_of(tracked.take_aside()), content());
+            } else {
+                EXPECT_EQ(bytes_of(tracked.take_aside()), then);
+            }
+            EXPECT_TRUE(tracked.take_aside().empty()) << "once";
+            (void)tracked.capture();
+            ASSERT_FALSE(tracked.unnoticed()) << "what was written since is in the log";
+            (void)tracked.forget();
+        }
+}
+
+TEST_F(Tracked, WhatIsSetAsideNeedNotBeTaken) {
+    engine.guest_writes(5, 1);
+    for (const bool known : {false, true}) {
+        (void)tracked.begin_round();
+        tracked.reserve_aside(960);
+        tracked.set_aside();
+        if (known) (void)tracked.capture();
+        (void)tracked.forget();
+        EXPECT_TRUE(tracked.take_aside().empty());
+        EXPECT_EQ(tracked.store().pages(), 0u);
+    }
+    (void)tracked.capture();
+    EXPECT_FALSE(tracked.unnoticed());
+}
+
+TEST_F(Tracked, AllOfItIsSetAsideWhereNothingWasGathered) {
+    for (const bool begun : {false, true}) {
+        engine.guest_writes(5, 1);
+        if (begun) (void)tracked.begin_round();
+        tracked.set_aside();
+        EXPECT_EQ(bytes_of(tracked.take_aside()), content());
+        EXPECT_GT(tracked.store().pages(), 0u);
+        (void)tracked.forget();
     }
 }
 
