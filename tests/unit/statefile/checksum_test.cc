@@ -21,6 +21,7 @@ TEST(Checksum, CrcGoesOnWhereItWasLeft) {
         b = static_cast<std::uint8_t>(random());
     for (std::size_t cut = 0; cut <= data.size(); cut += 37)
         EXPECT_EQ(crc32(std::span(data).subspan(cut), crc32(std::span(data).first(cut))), crc32(data));
+    EXPECT_EQ(crc32({}, crc32(data)), crc32(data)) << "and nothing more";
 }
 
 // FIPS 180-4's examples, and lengths around a block.
