@@ -347,7 +347,6 @@ struct btvm_stats {
 #define BTVM_TRACE_EXIT 6        /* to userland, a: exit reason */
 #define BTVM_TRACE_EVENT 7       /* delivered to the guest, a: vector, b: error code */
 #define BTVM_TRACE_CODE_DROP 8   /* a: guest frame number */
-#define BTVM_TRACE_MODE 9        /* a: 0 interpreted, 1 traced */
 
 struct btvm_trace_entry {
     __u64 sequence; /* counts from 1; 0: an empty place */
@@ -381,8 +380,6 @@ struct btvm_trace {
 
 #define BTVM_ERROR_MONITOR_FAULT 1 /* the monitor itself faulted: vector, error_code, rip, cr2 are the monitor's */
 #define BTVM_ERROR_VERIFY 2        /* verify mode found I1 or I2 broken at rip */
-#define BTVM_ERROR_RESOURCES 3     /* out of shadow or code pages */
-#define BTVM_ERROR_HOST 4          /* an unexpected vector in the guest world */
 
 struct btvm_run {
     /* in */

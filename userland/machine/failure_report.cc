@@ -22,8 +22,6 @@ const char* suberror_name(std::uint32_t suberror) {
     switch (suberror) {
     case BTVM_ERROR_MONITOR_FAULT: return "the monitor faulted";
     case BTVM_ERROR_VERIFY: return "verification failed: an invariant of tracing was broken";
-    case BTVM_ERROR_RESOURCES: return "out of shadow or code pages";
-    case BTVM_ERROR_HOST: return "an unexpected vector arrived in the guest world";
     default: return "unknown error";
     }
 }
@@ -96,7 +94,6 @@ std::string event_text(const btvm_trace_entry& e) {
     case BTVM_TRACE_EVENT:
         return "event     " + vector_text(e.a) + format(" delivered, error %" PRIx64 "h", b);
     case BTVM_TRACE_CODE_DROP: return format("drop      code of guest frame %" PRIx32 "h", e.a);
-    case BTVM_TRACE_MODE: return std::string("mode      ") + (e.a ? "traced" : "interpreted");
     default:
         return format("kind %-4" PRIu32 " a %" PRIx32 "h, b %" PRIx64 "h, c %" PRIx64 "h", e.kind, e.a, b, c);
     }
@@ -131,7 +128,6 @@ std::string describe_internal_error(const btvm_run& run) {
     switch (e.suberror) {
     case BTVM_ERROR_MONITOR_FAULT: // the monitor's own exception and registers; in the other cases the
                                    // guest's
-    case BTVM_ERROR_HOST:
         text += vector_text(e.vector) +
                 format(", error code %" PRIx64 "h, rip %" PRIx64 "h, cr2 %" PRIx64 "h\n",
                        static_cast<std::uint64_t>(e.error_code), rip, static_cast<std::uint64_t>(e.cr2));

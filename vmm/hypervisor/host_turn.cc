@@ -44,8 +44,6 @@ void describe(const FatalError& error, btvm_run& run) {
         if (static_cast<Violation>(error.code) == Violation::Sensitive)
             return put_text(run, "verify: a sensitive instruction was about to run untrapped (I1)");
         return put_text(run, "verify: control left the decoded code unseen (I2)");
-    case BTVM_ERROR_RESOURCES: return put_text(run, "out of shadow or code pages");
-    case BTVM_ERROR_HOST: return put_text(run, "an unexpected vector in the guest world");
     default: return put_text(run, "unknown");
     }
 }

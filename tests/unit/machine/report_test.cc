@@ -23,7 +23,6 @@ TEST(Report, TraceEntriesHaveTheirNames) {
     has(entry(BTVM_TRACE_EVENT, 0x20), "vector 20h delivered");
     has(entry(BTVM_TRACE_EXIT, BTVM_EXIT_HALTED), "halted");
     has(entry(BTVM_TRACE_EMULATE, 0, 0x7c02), "next 7c02h");
-    has(entry(BTVM_TRACE_MODE, 1), "traced");
     has(entry(BTVM_TRACE_LEAVE, 1, 14), "the monitor asked for it, #PF");
     has(entry(999, 1), "999");
     has(entry(BTVM_TRACE_ENTER, 0), "7c00");
