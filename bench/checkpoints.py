@@ -135,7 +135,7 @@ def keys_for(mib):
     return [*keys, next(key for key, pages in PAGES.items() if pages >= above)]
 
 
-def measure(module, sizes, repeats, qemu_sizes, seconds):
+def measure(module, sizes, repeats, seconds):
     """What btvm_rows(), rewinds(), save_rows() and qemu_times() give."""
     tools = ROOT / "build" / "hosted" / "userland"
     with tempfile.TemporaryDirectory() as out:
@@ -149,11 +149,10 @@ def measure(module, sizes, repeats, qemu_sizes, seconds):
         command += ["--share", f"{program}:/bin/rewinds"]
         script = INSIDE + "".join(f"measure {mib} {repeats} {' '.join(keys_for(mib))}\n" for mib in sizes)
         script += "".join(f"measure_saves {mib} {repeats}\n" for mib in sizes)
-        if qemu_sizes:
-            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", state, "1M"], check=True)
-            command += ["--share", f"{state}:/state.qcow2", "--share", f"{linux_boots.VGA_BIOS}:/usr/share/qemu/vgabios-stdvga.bin"]
-            script += "".join(f"measure_qemu {mib}\n" for mib in qemu_sizes)
-        for path in linux_boots.FIRMWARE + (linux_boots.QEMU_FILES if qemu_sizes else ()):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", state, "1M"], check=True)
+        command += ["--share", f"{state}:/state.qcow2", "--share", f"{linux_boots.VGA_BIOS}:/usr/share/qemu/vgabios-stdvga.bin"]
+        script += "".join(f"measure_qemu {mib}\n" for mib in sizes)
+        for path in linux_boots.FIRMWARE + linux_boots.QEMU_FILES:
             if pathlib.Path(path).exists():
                 command += ["--share", path]
         done = subprocess.run([*command, "--", "sh", "-c", script + "rmmod btvm\n"], stdin=subprocess.DEVNULL,
@@ -161,7 +160,7 @@ def measure(module, sizes, repeats, qemu_sizes, seconds):
         if done.returncode != 0:
             raise RuntimeError(f"the test host ended with status {done.returncode}\n{done.stdout[-3000:]}")
         folder = pathlib.Path(out)
-        return btvm_rows(folder), rewinds(folder, sizes), save_rows(folder), qemu_times(folder, qemu_sizes)
+        return btvm_rows(folder), rewinds(folder, sizes), save_rows(folder), qemu_times(folder, sizes)
 
 
 def btvm_rows(folder):
@@ -222,7 +221,7 @@ def report(results, module, quick, say, tabulate):
     """Measures, prints, and puts the numbers into `results`."""
     say("== checkpoints and rewinds, and QEMU's savevm and loadvm")
     sizes = (16, 64) if quick else (16, 64, 256, 512)
-    rows, in_a_row, saves, qemu = measure(module, sizes, 3 if quick else 5, (16, 64) if quick else (16, 64, 256), 900 if quick else 3000)
+    rows, in_a_row, saves, qemu = measure(module, sizes, 3 if quick else 5, 900 if quick else 3600)
     results["checkpoints"] = {"rows": rows, "rewinds": in_a_row, "saves": saves, "qemu": qemu}
 
     def ms(seconds):
