@@ -110,7 +110,7 @@ void btvm_core_initialise(btvm_world* memory, const btvm_core_layout* layout) {
     world.monitor.context = pointer<btvm_switch_context>(layout->monitor_context);
     world.host.user_tables = pointer<btvm_user_tables>(layout->host_user_tables);
     world.monitor.user_tables = pointer<btvm_user_tables>(layout->monitor_user_tables);
-    world.lax_segments = layout->lax_segments != 0;
+    world.lax_segments = world.user_tables.only_whole_segments = layout->lax_segments != 0;
     world.most_features = CpuFeatures::on(layout->cpuid_basic, layout->cpuid_extended, layout->mxcsr_mask);
     world.cpu.features = world.most_features;
     world.shadow.initialise(world.host.shadow, layout->shadow_pages);

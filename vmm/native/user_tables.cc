@@ -1,6 +1,7 @@
 #include "vmm/native/user_tables.hh"
 
 #include "vmm/mmu/guest_walk.hh"
+#include "vmm/native/way.hh"
 
 namespace btvm::native {
 
@@ -78,12 +79,16 @@ private:
     const u8* page_{};
 };
 
-u64 UserTables::usable(u64 raw) {
+u64 UserTables::usable(u64 raw, bool only_whole_segments) {
     const AccessRights a = Descriptor{raw}.access();
     if (!a.is_code_or_data() || (a.dpl() != 3 && !a.conforming())) return 0;
     // A processor need not write the accessed bit when CS is loaded (QEMU's does not): such a load must
     // fault.
     if (a.is_code() && a.present() && !(raw & kAccessed)) return 0;
+    if (only_whole_segments && a.present() && !is_whole(Descriptor{raw}.segment(0))) {
+        if (a.is_code()) return 0;
+        raw &= ~kAccessed;
+    }
     return raw & ~kLong; // there are no 64-bit segments outside long mode
 }
 
@@ -99,7 +104,7 @@ void UserTables::refresh_beginning(Reader& reader, Beginning& beginning, btvm_u6
             raw = reader.read(i);
         if (raw == beginning.seen[i]) continue;
         beginning.seen[i] = raw;
-        table[i] = usable(raw);
+        table[i] = ours(raw);
     }
     for (u32 i = count; i < beginning.count; i++)
         beginning.seen[i] = table[i] = 0;
@@ -137,7 +142,7 @@ Descriptor UserTables::find(const CpuState& cpu, GuestMemory& memory, btvm_user_
         if (late_[k].selector == name) return {place(tables, name)};
     Reader reader(cpu, memory, name & kLocal);
     const u64 raw = reader.read(name >> 3);
-    if (!usable(raw)) return {};
+    if (!ours(raw)) return {};
     Late& late = late_[late_next_];
     late_next_ = (late_next_ + 1) % kLate;
     if (late_count_ < kLate)

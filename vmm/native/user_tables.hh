@@ -19,6 +19,10 @@ public:
     static constexpr u32 kAlways = 64;
     static constexpr u32 kLate = 64;
 
+    /// The processor does not check segments in full (World::lax_segments): segments that rely on it must not
+    /// be loaded natively. Their descriptors are there to be looked at only.
+    bool only_whole_segments{};
+
     /// Makes `tables` agree with the guest's tables as they are now.
     void refresh(const CpuState& cpu, GuestMemory& memory, btvm_user_tables& tables);
 
@@ -36,7 +40,7 @@ public:
         return selector & kLocal ? tables.ldt[index] : tables.gdt[index];
     }
     /// What user code may use of a descriptor: itself or 0.
-    [[nodiscard]] static u64 usable(u64 raw);
+    [[nodiscard]] static u64 usable(u64 raw, bool only_whole_segments = false);
 
 private:
     static constexpr u16 kLocal = 4;
@@ -55,8 +59,9 @@ private:
     class Reader;
 
     void refresh_beginning(Reader& reader, Beginning& beginning, btvm_u64* table);
-    static void update(btvm_user_tables& tables, u16 selector, u64 raw) {
-        place(tables, selector) = usable(raw);
+    [[nodiscard]] u64 ours(u64 raw) const { return usable(raw, only_whole_segments); }
+    void update(btvm_user_tables& tables, u16 selector, u64 raw) const {
+        place(tables, selector) = ours(raw);
     }
 
     Beginning gdt_{};

@@ -10,19 +10,16 @@ constexpr bool flat_code(const Segment& s) {
     return s.base == 0 && s.limit == kFlatLimit && s.access.default_big() && s.access.is_code();
 }
 constexpr bool flat_stack(const Segment& s) {
-    return s.base == 0 && s.limit == kFlatLimit && s.access.default_big() && s.access.writable() &&
-           !s.access.expand_down();
+    return s.base == 0 && s.access.default_big() && s.access.writable() && is_whole(s);
 }
 
-/// Segments that emulated processors do not check in full (limits, rights, a null DS or ES) are left to the
-/// interpreter. FS and GS are null in many a kernel that never uses them, so they may be.
+/// A null DS or ES is checked as little. FS and GS are null in many a kernel that never uses them, so they
+/// may be.
 bool whole_data_segments(const CpuState& cpu) {
     constexpr SegReg kData[] = {Ds, Es, Fs, Gs};
     for (const SegReg r : kData) {
         const Segment& s = cpu.seg[r];
-        if (s.null() ? r == Ds || r == Es
-                     : s.limit != kFlatLimit || !s.access.writable() || s.access.expand_down())
-            return false;
+        if (s.null() ? r == Ds || r == Es : !s.access.writable() || !is_whole(s)) return false;
     }
     return true;
 }

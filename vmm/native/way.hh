@@ -5,6 +5,14 @@
 
 namespace btvm::native {
 
+/// Whether a processor has nothing to check of a segment's limit and rights but what the ring and paging
+/// allow anyway. Emulated processors check no more than that (World::lax_segments): others are the
+/// interpreter's.
+[[nodiscard]] constexpr bool is_whole(const Segment& s) {
+    const AccessRights a = s.access;
+    return s.limit == 0xffffffff && !a.expand_down() && (a.is_code() ? a.readable() : a.writable());
+}
+
 enum class Way : u8 {
     Interpret,
     Trace, ///< Natively at ring 3 under a breakpoint plan: flat 32-bit kernel code.

@@ -6,6 +6,7 @@
 // Access bytes (SDM Vol. 3A figure 3-8, table 3-2) without DPL; PRESENT is separate.
 #define PRESENT 0x80u
 #define DPL(n) ((n) << 5)
+#define ACCESSED 0x01u
 #define TYPE_DATA 0x12u
 #define TYPE_DATA_READ_ONLY 0x10u
 #define TYPE_EXPAND_DOWN 0x16u

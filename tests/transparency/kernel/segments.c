@@ -9,6 +9,7 @@ SNIPPET(segments_read4, "movl %fs:(%edi), %eax\n" STOP);
 SNIPPET(segments_write1, "movb %al, %fs:(%edi)\n" STOP);
 SNIPPET(segments_write4, "movl %eax, %fs:(%edi)\n" STOP);
 SNIPPET(segments_read8, "fildll %fs:(%edi)\nfstp %st(0)\n" STOP);
+SNIPPET(segments_load, "mov %ecx, %fs\nmovb %fs:(%edi), %al\nmovb %al, %fs:(%edi)\n" STOP);
 SNIPPET(segments_push, "mov %ecx, %ss\nmov %edi, %esp\npush %eax\nmov %esp, %ebx\nmov %edx, %ss\nmov %esi, %esp\n" STOP);
 SNIPPET(segments_stack16, "mov %esp, %esi\nmov %ss, %edx\nmov %ecx, %ss\nmov %edi, %esp\npush $0x12345678\n"
                           "mov %esp, %ebx\npop %eax\nmov %esp, %ebp\nmov %edx, %ss\nmov %esi, %esp\n" STOP);
@@ -44,6 +45,23 @@ static void edges(const char *name, u32 limit, u32 type, u32 flags, const u32 *p
     report_end();
 }
 
+// The same in short, where the code that makes the accesses has loaded the segment itself.
+static void loaded_by(const char *name, u32 limit, u32 type, const u32 *places) {
+    report_begin(name);
+    for (u32 ring = 0; ring < 4; ring++) {
+        print(" ");
+        for (u32 i = 0; i < 6; i++) {
+            gdt[SCRATCH(0) / 8] = segment((u32)segments_data + 16, limit, PRESENT | DPL(ring) | ACCESSED | type, BIG);
+            struct frame f = probe_state(ring, segments_load);
+            f.ecx = SCRATCH(0) | ring;
+            f.edi = places[i];
+            const struct frame end = run(&f);
+            print("%c", ends(&end));
+        }
+    }
+    report_end();
+}
+
 static void limits(void) {
     static const u32 around_1000[] = {0, 0xff8, 0xffc, 0xffd, 0xfff, 0x1000, 0xfffffffc, 0xffffffff};
     static const u32 around_ffff[] = {0, 0xfff, 0x1000, 0x1003, 0x1004, 0xfffc, 0xffff, 0x10000};
@@ -55,6 +73,9 @@ static void limits(void) {
     edges("code", 0x1fff, TYPE_CODE, BIG, around_1000, 5);
     edges("expand-down fff", 0xfff, TYPE_EXPAND_DOWN, BIG, around_ffff, 5);
     edges("expand-down fff, 64 KB", 0xfff, TYPE_EXPAND_DOWN, 0, around_ffff, 5);
+    loaded_by("limit fff loaded", 0xfff, TYPE_DATA, around_1000);
+    loaded_by("read-only loaded", 0x1fff, TYPE_DATA_READ_ONLY, around_1000);
+    loaded_by("expand-down fff loaded", 0xfff, TYPE_EXPAND_DOWN, around_1000);
     // A null selector.
     for (u32 ring = 0; ring < 4; ring += 3) {
         struct frame f = probe_state(ring, segments_read1);

@@ -24,6 +24,31 @@ TEST(Usable, OnlyWhatCpl3CanLoadOrSee) {
         EXPECT_EQ(UserTables::usable(u64{0xe0 | type} << 40 | 0xffff), 0u) << "system type " << type;
 }
 
+TEST(Usable, OnALaxProcessorOnlyWhatItNeedNotCheck) {
+    const auto usable = [](u64 raw) { return native::UserTables::usable(raw, true); };
+    for (const u64 whole : {kUserCode, kUserData, u64{0x12cff3345678ffff}, u64{0x00cfff000000ffff}})
+        EXPECT_EQ(usable(whole), whole) << std::hex << whole;
+    for (const u64 data : {u64{0x004ff3000000ffff}, u64{0x00cff3000000fffe}, u64{0x00cff1000000ffff},
+                           u64{0x00cff7000000ffff}, u64{0x00cef3000000ffff}})
+        EXPECT_EQ(usable(data), data & ~kAccessedBit) << "its load traps: " << std::hex << data;
+    EXPECT_EQ(usable(0x004ffb000000ffff), 0u) << "code of 1 MiB";
+    EXPECT_EQ(usable(0x00cff9000000ffff), 0u) << "code that cannot be read";
+    constexpr u64 kAbsent = 0x004f73000000ffff;
+    EXPECT_EQ(usable(kAbsent), kAbsent) << "its load faults in any case";
+}
+
+TEST(UserTables, OnALaxProcessorLimitedSegmentsAreThereToBeLookedAt) {
+    UserGuest guest;
+    guest.world().user_tables.only_whole_segments = true;
+    constexpr u64 kLimited = 0x0040f3000000ffff;
+    guest.put(0x2b, kLimited);
+    guest.put(0x323, kLimited);
+    guest.refresh();
+    EXPECT_EQ(guest.seen(0x2b), kLimited & ~kAccessedBit);
+    EXPECT_EQ(guest.find(0x323), kLimited & ~kAccessedBit);
+    EXPECT_EQ(guest.seen(UserGuest::kDs), kUserData);
+}
+
 TEST(UserTables, FollowTheGuest) {
     UserGuest guest;
     guest.put(0x08, 0x00cf9b000000ffff);
