@@ -12,9 +12,10 @@
 #define FXSAVE_MXCSR 24
 #define FXSAVE_MXCSR_MASK 28
 
+/* An x87 exception that a process has left pending would come at the core's first MMX or x87 instruction, at ring 0. */
 void btvm_host_fpu_begin(void)
 {
-	kernel_fpu_begin();
+	kernel_fpu_begin_mask(KFPU_387 | KFPU_MXCSR);
 }
 
 void btvm_host_fpu_end(void)

@@ -7,6 +7,7 @@
 
 #include "vmm/base/platform.hh"
 #include "vmm/cpu/registers.hh"
+#include "vmm/interpret/x87_image.hh"
 
 namespace btvm {
 
@@ -25,6 +26,7 @@ public:
     explicit GuestX87(FxsaveArea& image) : image_(image) {
         __builtin_memcpy(guest_.bytes, image.bytes, kStatusBytes);
         __builtin_memcpy(guest_.bytes + kRegisters, image.bytes + kRegisters, kRegisterBytes);
+        X87Image(guest_).update_summary(); // a state that was set can say ES for no reason
         // Reserved bits in MXCSR would fault; the guest's is of no use here.
         guest_.bytes[kMxcsr] = 0x80;
         guest_.bytes[kMxcsr + 1] = 0x1f;
