@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* BTVM_RUN: turns of the core, stays in the guest world, sleep; and what other threads put in between. */
+#include <linux/kvm_para.h>
 #include <linux/sched/signal.h>
 #include <asm/fpu/api.h>
+#include <asm/mce.h>
 #include <asm/tsc.h>
 
 #include "btvm.h"
@@ -16,13 +18,15 @@
 
 static void kick(struct btvm_vcpu *vcpu)
 {
-	int cpu;
+	int cpu, here;
 
 	smp_mb(); /* with enter_guest_world() */
-	cpu = READ_ONCE(vcpu->running_on);
 	wake_up_interruptible(&vcpu->wait);
-	if (cpu >= 0 && cpu != raw_smp_processor_id())
+	here = get_cpu(); /* so the other one cannot go offline meanwhile */
+	cpu = READ_ONCE(vcpu->running_on);
+	if (cpu >= 0 && cpu != here && cpu_online(cpu))
 		smp_send_reschedule(cpu);
+	put_cpu();
 }
 
 static void drain_queue(struct btvm_vcpu *vcpu)
@@ -107,6 +111,31 @@ static void redeliver_pending(struct btvm_switch_context *context)
 		btvm_redeliver(VECTOR_MACHINE_CHECK);
 }
 
+/* #MC in guest code: as in any other code of this process, which a memory error may end, but not the host. */
+static void machine_check_of_guest(void)
+{
+#ifdef CONFIG_X86_MCE
+	struct pt_regs at_ring_3 = { .cs = 3, .flags = X86_EFLAGS_IF };
+
+	do_machine_check(&at_ring_3);
+#else
+	btvm_redeliver(VECTOR_MACHINE_CHECK);
+#endif
+}
+
+/* What ended the stay and belongs to the host. */
+static void redeliver_trap(const struct btvm_switch_context *context)
+{
+	const u64 vector = context->frame.vector;
+
+	if (context->leave_reason != BTVM_LEAVE_TRAP)
+		return;
+	if (vector == VECTOR_MACHINE_CHECK)
+		machine_check_of_guest();
+	else if (vector >= FIRST_INTERRUPT || vector == VECTOR_NMI)
+		btvm_redeliver(vector);
+}
+
 static bool interrupted(struct btvm_vcpu *vcpu)
 {
 	return READ_ONCE(vcpu->run->immediate_exit) || signal_pending(current);
@@ -140,13 +169,27 @@ static u32 change_pkru(u32 value)
 	return now;
 }
 
+/*
+ * Where the host is itself a guest of KVM: the page fault that ended the stay (the tracer sees to that) was KVM's word that
+ * it fetches a page, with a token in CR2. Linux would wait in its page fault handler. To leave the word in KVM's flags
+ * would have its next page fault taken for it.
+ */
+static void wait_for_page(const struct btvm_switch_context *context)
+{
+	local_irq_disable();
+	kvm_async_pf_task_wait_schedule((u32)context->trap_cr2);
+	local_irq_enable();
+}
+
 /* One stay in the guest world. What ended it and belongs to the host is raised again before interrupts come on. */
 static void enter_guest_world(struct btvm_vcpu *vcpu, bool fpu)
 {
 	struct btvm_switch_context *context = vcpu->world.context;
 	unsigned long flags;
-	u32 pkru = 0;
+	u32 pkru = 0, absent_pages;
 
+	/* An interrupt that is raised again asks for a reschedule with interrupts off: this is where that is looked at. */
+	preempt_disable();
 	local_irq_save(flags);
 	WRITE_ONCE(vcpu->running_on, raw_smp_processor_id());
 	/*
@@ -157,6 +200,7 @@ static void enter_guest_world(struct btvm_vcpu *vcpu, bool fpu)
 	if (woken(vcpu) || signal_pending(current) || need_resched()) {
 		WRITE_ONCE(vcpu->running_on, -1);
 		local_irq_restore(flags);
+		preempt_enable();
 		return;
 	}
 	if (fpu) {
@@ -168,6 +212,7 @@ static void enter_guest_world(struct btvm_vcpu *vcpu, bool fpu)
 	if (vcpu->execute_only)
 		pkru = change_pkru(BTVM_PKRU);
 	btvm_world_switch(context);
+	absent_pages = kvm_read_and_reset_apf_flags();
 	if (vcpu->execute_only)
 		change_pkru(pkru);
 	WRITE_ONCE(vcpu->running_on, -1);
@@ -177,13 +222,11 @@ static void enter_guest_world(struct btvm_vcpu *vcpu, bool fpu)
 	}
 	if (context->pending)
 		redeliver_pending(context);
-	if (context->leave_reason == BTVM_LEAVE_TRAP) {
-		const u64 vector = context->frame.vector;
-
-		if (vector >= FIRST_INTERRUPT || vector == VECTOR_NMI || vector == VECTOR_MACHINE_CHECK)
-			btvm_redeliver(vector);
-	}
+	redeliver_trap(context);
 	local_irq_restore(flags);
+	preempt_enable();
+	if (absent_pages & KVM_PV_REASON_PAGE_NOT_PRESENT)
+		wait_for_page(context);
 	btvm_core_left(vcpu->world.state);
 }
 

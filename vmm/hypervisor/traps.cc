@@ -140,7 +140,12 @@ Verdict Tracer::on_page_fault() {
     // bit, which belongs into the guest's own table. Below, emulated processors make a supervisor's accesses
     // for the far returns of user code, and meet SMAP.
     const bool implicit = !(context.frame.error & pf_error::kUser);
-    if (context.trap_cr2 >> 32 || implicit) return emulate_and_proceed();
+    if (context.trap_cr2 >> 32) return emulate_and_proceed();
+    if (implicit) {
+        // Or a KVM below the host's Linux says so that it fetches a page: the host world must know at once.
+        world_.stats.emulated_instructions++;
+        return step() == Stepped::Leave ? Verdict::Leave : leave(HostRequest::Budget);
+    }
     GuestMemory& memory = view_.memory;
     const GuestLinear at{context.trap_cr2 & 0xffffffff};
     const bool write = context.frame.error & pf_error::kWrite;
