@@ -18,7 +18,7 @@ int main(void)
 	CTX(world_cr0); CTX(world_cr3); CTX(world_cr4); CTX(world_gdtr); CTX(world_idtr);
 	CTX(user_gdtr); CTX(user_idtr); CTX(user_tables); CTX(hidden_part); CTX(user_tables_writable);
 	CTX(dr); CTX(dr7); CTX(ds); CTX(es); CTX(fs); CTX(gs);
-	CTX(monitor_entry); CTX(monitor_argument); CTX(pending); CTX(trap_cr2); CTX(trap_dr6); CTX(late_dr6);
+	CTX(writable_selector); CTX(monitor_entry); CTX(monitor_argument); CTX(pending); CTX(trap_cr2); CTX(trap_dr6); CTX(late_dr6);
 	CTX(leave_reason); CTX(fault_frame); CTX(fault_cr2);
 	CTX(world_gdt); CTX(frame);
 	FRAME(vector); FRAME(error); FRAME(rip); FRAME(cs); FRAME(rflags); FRAME(rsp); FRAME(ss);

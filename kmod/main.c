@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* /dev/btvm: the system descriptor, and what the module checks before it offers it. */
+#include <linux/cc_platform.h>
 #include <linux/delay.h>
 #include <linux/ktime.h>
 #include <linux/miscdevice.h>
@@ -117,6 +118,16 @@ static int __init btvm_init(void)
 		pr_err("btvm: Xen PV gives no access to descriptor tables and debug registers\n");
 		return -ENODEV;
 	}
+	if (cc_platform_has(CC_ATTR_MEM_ENCRYPT)) {
+		pr_err("btvm: the guest world has no encrypted memory: it cannot be under SME, SEV or TDX\n");
+		return -ENODEV;
+	}
+#ifdef X86_CR4_FRED
+	if (__read_cr4() & X86_CR4_FRED) {
+		pr_err("btvm: the guest world needs interrupts by the IDT: boot with fred=off\n");
+		return -ENODEV;
+	}
+#endif
 	if (!boot_cpu_has(X86_FEATURE_NX) || !boot_cpu_has(X86_FEATURE_FXSR)) {
 		pr_err("btvm: this processor lacks NX or FXSR\n");
 		return -ENODEV;

@@ -129,6 +129,11 @@ SYM_INNER_LABEL(btvm_enter_window, SYM_L_GLOBAL)
 	lea	CTX_frame(%rdi), %rsp
 	mov	CTX_world_cr3(%rdi), %rax
 	mov	%rax, %cr3
+	/*
+	 * Nothing of the host's is read from here on. As Linux does before it returns to ring 3: on processors whose buffers
+	 * could be sampled there, this empties them (Intel's guidance on MDS; only the form with a memory operand does).
+	 */
+	verw	CTX_writable_selector(%rdi)
 	.macro LOAD_DR register, field
 	mov	\field(%rdi), %rax
 	mov	%rax, \register

@@ -85,6 +85,7 @@ void btvm_world_tables_fill(struct btvm_guest_world *world)
 		  sizeof(world->user_tables->idt) - 1);
 	context->world_cr3 = world->root_physical;
 	context->dr7 = 0x400;
+	context->writable_selector = BTVM_SEL_KERNEL_DS;
 	context->monitor_argument = world->base + BTVM_AT_WORLD;
 }
 

@@ -119,7 +119,8 @@ struct btvm_switch_context {
 	struct btvm_table_image user_gdtr, user_idtr;
 	btvm_u64 user_tables;               /* 1: the user pair is in force, or shall be when the frame is loaded */
 	btvm_u64 dr[4], dr7;                /* as the debug registers hold them: a plan, or breakpoints of the guest */
-	btvm_u16 ds, es, fs, gs, padding1[4]; /* what these registers hold at ring 3 */
+	btvm_u16 ds, es, fs, gs;            /* what these registers hold at ring 3 */
+	btvm_u16 writable_selector, padding1[3]; /* BTVM_SEL_KERNEL_DS, for VERW */
 	/* Descriptors to load DS, ES, FS and GS with at entry in place of those in the user tables; 0: those. */
 	btvm_u64 hidden_part[4];
 	btvm_u64 user_tables_writable;      /* the guest world's address of struct btvm_user_tables for that */
