@@ -278,9 +278,9 @@ std::uint8_t Serial::pending_interrupt() const {
 }
 
 void Serial::update_irq(bool always) {
-    // Loopback takes the OUT2 pin off, and with it the card's gate to the bus.
-    const bool gate = (modem_control_ & kOut2) != 0 && !loopback();
-    const bool raised = gate && pending_interrupt() != kIdNone;
+    // On the cards OUT2 gates it to the bus. Not here, as in other emulators: xv6 never sets it, nor do
+    // systems that took its driver over. Loopback takes the pin off.
+    const bool raised = !loopback() && pending_interrupt() != kIdNone;
     if (line_ == raised && !always) return;
     line_ = raised;
     platform_.set_irq(irq_, line_);

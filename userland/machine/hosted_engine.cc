@@ -67,7 +67,9 @@ void HostedEngine::tick() {
     const u64 now = static_cast<u64>(clock_.now().count());
     ports_.now_ns = controllers_.now_ns = now;
     interpreter_.tsc = __rdtsc() + cpu_.tsc_offset;
-    owed_ticks_ += pit_.collect_ticks(now);
+    const auto ticks = controllers_.owe(owed_ticks_, pit_.collect_ticks(now));
+    owed_ticks_ = ticks.owed;
+    lost_ticks_ += ticks.lost;
     if (owed_ticks_) tick_pit();
     controllers_.follow_pic();
     lost_ticks_ += controllers_.follow_time();
@@ -76,14 +78,6 @@ void HostedEngine::tick() {
 void HostedEngine::tick_pit() {
     const PicChip& master = pic_.master();
     const bool to_io_apic = controllers_.ticks_reach_io_apic();
-    if ((master.imr & 1) && !to_io_apic) {
-        // A masked controller keeps one request, however many edges come.
-        lost_ticks_ += owed_ticks_ - 1;
-        owed_ticks_ = 1;
-    } else if (owed_ticks_ > kMaxOwedTicks) {
-        lost_ticks_ += owed_ticks_ - kMaxOwedTicks;
-        owed_ticks_ = kMaxOwedTicks;
-    }
     // The next owed tick waits until the guest has taken the one before.
     if (to_io_apic ? !controllers_.takes_tick() : (master.irr | master.isr) & 1) return;
     controllers_.pulse_irq(0);

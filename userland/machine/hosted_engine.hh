@@ -55,8 +55,6 @@ public:
 private:
     /// Steps between two looks at the clock and the kick: a few microseconds' worth.
     static constexpr unsigned kSlice = 256;
-    /// Timer interrupts kept for a guest that is late; older ones are lost, as on a slow machine.
-    static constexpr unsigned kMaxOwedTicks = 32;
     static constexpr std::size_t kTraceEntries = 4096;
 
     /// Brings timers, port bus and TSC to the present.

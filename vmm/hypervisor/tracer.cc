@@ -13,8 +13,6 @@ namespace {
 // host interrupt waits more than about 100 us).
 constexpr u64 kMonitorBudgetNs = 50'000;
 constexpr u32 kStepsBetweenClockReads = 16;
-// Timer interrupts that the guest was too slow to take are owed up to this many; more are lost, and counted.
-constexpr u32 kMaxOwedTicks = 128;
 
 constexpr u64 linear_pc(const CpuState& cpu) { return (cpu.seg[Cs].base + cpu.rip) & 0xffffffff; }
 
@@ -69,11 +67,9 @@ void Tracer::update_time() {
     interpreter_.tsc = tsc + cpu_.tsc_offset;
     ports_.now_ns = controllers_.now_ns = now;
     if (now >= world_.next_timer_ns) {
-        world_.owed_ticks += world_.pit.collect_ticks(now);
-        if (world_.owed_ticks > kMaxOwedTicks) {
-            world_.stats.lost_timer_ticks += world_.owed_ticks - kMaxOwedTicks;
-            world_.owed_ticks = kMaxOwedTicks;
-        }
+        const auto ticks = controllers_.owe(world_.owed_ticks, world_.pit.collect_ticks(now));
+        world_.owed_ticks = ticks.owed;
+        world_.stats.lost_timer_ticks += ticks.lost;
         world_.stats.lost_timer_ticks += controllers_.follow_time();
         world_.next_timer_ns = next_timer_ns();
     }

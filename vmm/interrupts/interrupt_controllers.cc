@@ -7,6 +7,7 @@ namespace {
 constexpr unsigned kIntrPin = 0; // LINT0
 constexpr unsigned kNmiPin = 1;  // LINT1
 constexpr u32 kWord = 4;
+constexpr u8 kTimerLine = 1u << 0; // of the 8259
 
 } // namespace
 
@@ -56,8 +57,16 @@ u8 InterruptControllers::acknowledge() {
 
 bool InterruptControllers::takes_tick() const {
     if (ticks_reach_io_apic()) return !apics_.local.requested(apics_.io.vector(kTimerPin));
-    constexpr u8 kTimerLine = 1u << 0;
     return !(pic_.master().irr & kTimerLine);
+}
+
+InterruptControllers::OwedTicks InterruptControllers::owe(u32 owed, u64 fresh) const {
+    constexpr u32 kMost = 128, kMostMasked = 4;
+    const bool masked = !ticks_reach_io_apic() && (pic_.master().imr & kTimerLine);
+    const u32 most = !masked ? kMost : owed > kMostMasked ? owed : kMostMasked;
+    const u64 all = owed + fresh;
+    if (all <= most) return {static_cast<u32>(all), 0};
+    return {most, masked ? 0 : all - most};
 }
 
 u64 InterruptControllers::follow_time() {

@@ -71,6 +71,14 @@ public:
     [[nodiscard]] bool ticks_reach_io_apic() const { return have_apics() && apics_.io.unmasked(kTimerPin); }
     /// Whether the 8254's line can take another tick: the last one is in service or past.
     [[nodiscard]] bool takes_tick() const;
+    /// Ticks of the 8254 that are due and that its line has not taken yet.
+    struct OwedTicks {
+        u32 owed;
+        u64 lost; ///< More than are kept for a guest that is too slow.
+    };
+    /// `owed` and as many of `fresh` ones as are kept. While the line is masked the 8259 keeps one request;
+    /// a few more are kept, for guests that mask it while they handle a tick, and are slow at that.
+    [[nodiscard]] OwedTicks owe(u32 owed, u64 fresh) const;
     /// Brings the local APIC's timer up to now_ns, and may raise its interrupt. How many ticks are lost.
     u64 follow_time();
     /// The guest time at which it has to be called next, ~0: never.

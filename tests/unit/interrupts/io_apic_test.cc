@@ -318,6 +318,28 @@ TEST_F(Wired, TheTimersTickWaitsForTheOneBefore) {
     EXPECT_TRUE(controllers.takes_tick());
 }
 
+TEST_F(Wired, TicksThatAreOwed) {
+    const auto owe = [&](u32 owed, u64 fresh) {
+        const InterruptControllers::OwedTicks ticks = controllers.owe(owed, fresh);
+        return std::pair(ticks.owed, ticks.lost);
+    };
+    using Pair = std::pair<u32, u64>;
+    pic.write(0x21, 0xff);
+    EXPECT_EQ(owe(0, 1), Pair(1, 0)) << "masked";
+    EXPECT_EQ(owe(0, 100), Pair(4, 0));
+    EXPECT_EQ(owe(3, 100), Pair(4, 0));
+    EXPECT_EQ(owe(50, 100), Pair(50, 0)) << "of the time before";
+    pic.write(0x21, 0xfe);
+    EXPECT_EQ(owe(50, 100), Pair(128, 22));
+    EXPECT_EQ(owe(128, 0), Pair(128, 0));
+    EXPECT_EQ(owe(0, 0xffffffff), Pair(128, 0xffffffff - 128));
+    EXPECT_EQ(owe(2, 3), Pair(5, 0));
+    pic.write(0x21, 0xff);
+    enable();
+    pin(2, 0x42);
+    EXPECT_EQ(owe(0, 100), Pair(100, 0)) << "the other way is open";
+}
+
 TEST_F(Wired, TheCoprocessorsLineReachesItsPin) {
     enable();
     pin(13, 0x4d);
