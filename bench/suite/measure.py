@@ -123,7 +123,8 @@ def measure(columns, names, plan, random, out, here=False, keep=lambda grid, boo
                                   machines.ROOT)
                 try:
                     boots[column.name] = session.wait_for_guest(plan.boot_seconds)
-                    measure_column(session, names, plan, random, cells, progress, column)
+                    patient = dataclasses.replace(plan, limit_seconds=plan.limit_seconds * column.patience)
+                    measure_column(session, names, patient, random, cells, progress, column)
                 except Dead as dead:
                     why = str(dead)
                 finally:
