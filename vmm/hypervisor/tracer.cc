@@ -312,6 +312,7 @@ bool Tracer::prepare_native(ShadowSide side) {
     }
     if (traces_by_copies()) drop_lost_copies();
     protect_new_code();
+    world_.shadow.settle(view_.shadow, view_.memory);
     world_.shadow.load(view_.shadow, view_.memory, cpu_, side);
     forget_stale_translations();
     return true;

@@ -1,5 +1,7 @@
 #include "vmm/mmu/shadow_mmu.hh"
 
+#include "vmm/base/platform.hh"
+
 namespace btvm {
 
 namespace {
@@ -140,9 +142,18 @@ void ShadowMmu::purge(const ShadowView& view, GuestMemory& memory) {
     pool_.clear(view, memory);
     changed_count_ = 0;
     changed_overflow_ = false;
+    given_up_ = false;
     loaded_ = false;
     stale.add_all();
     translation_epoch++;
+}
+
+/// Whether the work is too much. The host world has the time for all of it.
+bool ShadowMmu::spend(u32 entries) {
+    work_ += entries;
+    const u32 most = options.most_work ? options.most_work : platform::kInGuestWorld ? kMostWork : ~u32{0};
+    if (work_ > most) given_up_ = true;
+    return given_up_;
 }
 
 /// Makes an entry point to a shadow page, and to nothing else.
@@ -236,6 +247,7 @@ void ShadowMmu::write_protect(const ShadowView& view, GuestMemory& memory, u64 g
     EntryChains chains(view, memory);
     for (u32 next = chains.first_of_guest_page(static_cast<u32>(guest_frame)); next;
          next = chains.after(next - 1)) {
+        if (spend(1)) return;
         u64& entry = view.entries[next - 1];
         if (!(entry & kWritable)) continue;
         entry &= ~(kWritable | kDirty);
@@ -247,6 +259,8 @@ void ShadowMmu::drop_copies(const ShadowView& view, GuestMemory& memory, u64 gue
     EntryChains chains(view, memory);
     u32 next = chains.first_of_guest_page(static_cast<u32>(guest_frame));
     while (next) {
+        // Nobody may find a copy that is gone, not even before the next entry into native code.
+        if (spend(1)) return purge(view, memory);
         const u32 id = next - 1;
         next = chains.after(id);
         if (view.entries[id] & kProtectionKeys) drop(view, memory, id / kShadowEntries, id % kShadowEntries);
@@ -311,6 +325,7 @@ void ShadowMmu::sync_page(const ShadowView& view, GuestMemory& memory, const Cpu
     if (look_up(memory, note.key.frame, state, host_frame, read_only) &&
         !(*state & page_state::kTableChanged))
         return;
+    if (spend(note.mapped)) return;
     for (u32 place = 0, left = note.mapped; left && place < kShadowEntries; place++) {
         if (!(view.page(page)[place] & kPresent)) continue;
         left--;
@@ -328,6 +343,7 @@ void ShadowMmu::sync_frame(const ShadowView& view, GuestMemory& memory, const Cp
     bool serves = false;
     for (u32 page = pool_.first_of_frame(view, frame), next; page; page = next) {
         next = pool_.next_of_frame(view, page);
+        if (spend(1)) return;
         const ShadowNote& note = view.notes[page];
         if (!note.key.paging || note.key.kind == ShadowKind::Direct) continue;
         sync_page(view, memory, cpu, page);
@@ -343,7 +359,7 @@ void ShadowMmu::sync_frame(const ShadowView& view, GuestMemory& memory, const Cp
 }
 
 void ShadowMmu::sync_all_changed(const ShadowView& view, GuestMemory& memory, const CpuState& cpu) {
-    for (u32 page = 1; page < pool_.capacity(); page++)
+    for (u32 page = 1; page < pool_.capacity() && !given_up_; page++)
         if (view.notes[page].used && view.notes[page].key.paging)
             sync_frame(view, memory, cpu, view.notes[page].key.frame);
 }
@@ -361,8 +377,9 @@ void ShadowMmu::flush(const ShadowView& view, GuestMemory& memory, const CpuStat
     if (changed_overflow_)
         sync_all_changed(view, memory, cpu);
     else
-        for (u32 i = 0; i < changed_count_; i++)
+        for (u32 i = 0; i < changed_count_ && !given_up_; i++)
             sync_frame(view, memory, cpu, changed_[i]);
+    if (given_up_) purge(view, memory);
     changed_count_ = 0;
     changed_overflow_ = false;
 }

@@ -30,6 +30,8 @@ struct ShadowOptions {
     /// Not for measurements: the kernel side can fetch from execute-only copies alone (vmm/provider), and its
     /// shadow pages serve one linear address each, since copies do.
     bool execute_only{};
+    /// For tests, in place of ShadowMmu::kMostWork in the monitor; 0: that.
+    u32 most_work{};
 };
 
 class ShadowMmu {
@@ -48,8 +50,17 @@ public:
 
     void initialise(const ShadowView& view, u32 pages) { pool_.initialise(view, pages); }
 
+    /// Entries that the monitor, which runs with interrupts off, looks at between two entries into native
+    /// code. What a guest makes it do beyond that is given up, and everything dropped, which takes less.
+    static constexpr u32 kMostWork = 65536;
+
     /// Drops every mapping.
     void purge(const ShadowView& view, GuestMemory& memory);
+    /// Before native code runs: drops everything if something was given up.
+    void settle(const ShadowView& view, GuestMemory& memory) {
+        if (given_up_) purge(view, memory);
+        work_ = 0;
+    }
 
     /// Makes the root lead to the address space of `cpu`, as `side` may see it.
     void load(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, ShadowSide side);
@@ -110,14 +121,17 @@ private:
     void sync_frame(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, u32 frame);
     void sync_entry(const ShadowView& view, GuestMemory& memory, const CpuState& cpu, u32 page, u32 place);
     void sync_all_changed(const ShadowView& view, GuestMemory& memory, const CpuState& cpu);
+    [[nodiscard]] bool spend(u32 entries);
     void drop(const ShadowView& view, GuestMemory& memory, u32 page, u32 place);
     void note_stale(const ShadowView& view, u32 page, u32 place);
 
     ShadowPool pool_{};
     bool changed_overflow_{};
+    bool given_up_{}; ///< Entries may not be as they should: everything must be dropped.
     bool loaded_{};
     ShadowSide side_{};
     u32 mode_{}; ///< How the guest translated at the last flush: see translation_mode().
+    u32 work_{}; ///< Entries looked at since settle().
     u32 changed_count_{};
     u32 changed_[kChanged]{};
 };

@@ -79,6 +79,7 @@ public:
     /// Before native code runs: the processor forgets what it was told to, and holds nothing else that the
     /// tables do not say.
     void enter_native() {
+        mmu.settle(view, memory);
         if (mmu.stale.all()) tlb_.clear();
         for (u32 i = 0; i < mmu.stale.count(); i++)
             tlb_.erase(static_cast<u32>(mmu.stale.page(i).frame()));
@@ -100,8 +101,9 @@ public:
     /// One access by native code, hidden faults resolved.
     Outcome access(u32 linear, ShadowSide side, bool write, bool fetch = false) {
         Outcome out;
-        mmu.load(view, memory, cpu, side);
         for (;; out.hidden++) {
+            mmu.settle(view, memory);
+            mmu.load(view, memory, cpu, side);
             enter_native();
             const Seen seen = see(linear);
             if (seen.present && (!write || seen.writable) && (!fetch || seen.executable)) {
@@ -121,7 +123,7 @@ public:
                 mmu.table_written(memory, frame);
                 state_[frame] |= page_state::kDirty;
             }
-            if (out.hidden > 3) throw std::runtime_error("a hidden fault that does not end");
+            if (out.hidden > 5) throw std::runtime_error("a hidden fault that does not end");
             mmu.map(view, memory, cpu, side, GuestLinear(linear), walk);
         }
     }

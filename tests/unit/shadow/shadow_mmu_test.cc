@@ -242,5 +242,35 @@ TEST(ShadowMmu, WithoutPagingEverythingIsWhereItIs) {
     EXPECT_EQ(m.access(0x123000, kUser, true).hidden, 0u);
 }
 
+TEST(ShadowMmu, WhatIsGivenUpIsDroppedBeforeNativeCodeRuns) {
+    M m;
+    constexpr u32 kPage = 20, kMappings = 4;
+    m.poke(M::kDirectory, 0, M::kTable << 12 | 7);
+    m.poke(M::kDirectory, 1, kPage << 12 | 7);
+    m.poke(kPage, 0, 21 << 12 | 7);
+    for (u32 i = 0; i < kMappings; i++) {
+        m.poke(M::kTable, i, kPage << 12 | 7);
+        ASSERT_FALSE(m.access(i << 12, ShadowSide::Kernel, true).fault);
+    }
+    const auto writable = [&] {
+        u32 count = 0;
+        for (u32 i = 0; i < kMappings; i++)
+            count += m.see(i << 12).writable;
+        return count;
+    };
+    ASSERT_EQ(writable(), kMappings);
+    m.mmu.options.most_work = 2;
+    // The page becomes a table: its writes must be seen, wherever it is mapped.
+    GuestWalk walk;
+    ASSERT_TRUE(guest_walk(m.cpu, m.memory, GuestLinear(0x400000), {}, WalkMark::Yes, walk));
+    m.mmu.map(m.view, m.memory, m.cpu, ShadowSide::Kernel, GuestLinear(0x400000), walk);
+    EXPECT_EQ(writable(), kMappings - 2) << "two were looked at";
+    m.enter_native();
+    EXPECT_EQ(writable(), 0u);
+    EXPECT_EQ(m.access(0x400000, ShadowSide::Kernel, false).frame, 21u);
+    EXPECT_EQ(m.access(0x1000, ShadowSide::Kernel, false).frame, kPage);
+    EXPECT_EQ(writable(), 0u);
+}
+
 } // namespace
 } // namespace btvm::test
