@@ -119,12 +119,12 @@ static int __init btvm_init(void)
 		return -ENODEV;
 	}
 	if (cc_platform_has(CC_ATTR_MEM_ENCRYPT)) {
-		pr_err("btvm: the guest world has no encrypted memory: it cannot be under SME, SEV or TDX\n");
+		pr_err("btvm: this kernel encrypts memory (SME, SEV or TDX), and btvm's own page tables do not: try mem_encrypt=off\n");
 		return -ENODEV;
 	}
 #ifdef X86_CR4_FRED
 	if (__read_cr4() & X86_CR4_FRED) {
-		pr_err("btvm: the guest world needs interrupts by the IDT: boot with fred=off\n");
+		pr_err("btvm: this kernel takes interrupts by FRED, and btvm needs the IDT: boot with fred=off\n");
 		return -ENODEV;
 	}
 #endif

@@ -379,7 +379,7 @@ void ShadowMmu::flush(const ShadowView& view, GuestMemory& memory, const CpuStat
     else
         for (u32 i = 0; i < changed_count_ && !given_up_; i++)
             sync_frame(view, memory, cpu, changed_[i]);
-    if (given_up_) purge(view, memory);
+    if (given_up_) purge(view, memory); // who looks at entries next need not know
     changed_count_ = 0;
     changed_overflow_ = false;
 }
