@@ -41,7 +41,9 @@ std::vector<std::string> running_machines() {
 /// runs.
 std::string find_socket(const std::string& given) {
     if (!given.empty()) {
-        if (given.find('/') != std::string::npos || std::filesystem::exists(given)) return given;
+        // A file or folder that happens to have the machine's name is not meant: its image's folder, say.
+        std::error_code error;
+        if (given.find('/') != std::string::npos || std::filesystem::is_socket(given, error)) return given;
         return runtime_directory() + "/" + given + ".sock";
     }
     const std::vector<std::string> running = running_machines();
