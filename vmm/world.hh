@@ -66,6 +66,8 @@ struct NativeState {
     Segment loaded[4]{};
     /// What the guest's segments in our own descriptor table stand for (way Trace).
     Segment stored[kSegRegCount]{};
+    u32 guard_steps{}; ///< Instructions interpreted since the last guard() that a guard would have traced.
+    u32 unneeded_guards{}; ///< Turns of traced code since one needed the guard there is.
     u64 plan_offset{}; ///< Of the plan in use, from the World's first byte: in the plan cache, or `fresh`.
     Plan fresh{};      ///< The last plan made.
     bool plan_valid{}; ///< The plan covers cpu.rip and the debug registers hold it.

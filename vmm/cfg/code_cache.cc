@@ -34,16 +34,24 @@ bool may_skip_its_fault(const Instruction& i) {
            i.opcode >= 0x6c && i.opcode <= 0x6f;
 }
 
-struct Fetched {
-    CodeStatus status;
-    bool crosses;
-    u64 next_frame; ///< Valid when `crosses`.
-};
+} // namespace
+
+InstructionClass CodeCache::class_of(const Instruction& i) const {
+    if (may_skip_its_fault(i)) return InstructionClass::Sensitive;
+    const bool guarded = i.segment != kNoSegment && (guarded_ & only(static_cast<SegReg>(i.segment)));
+    return guarded && i.cls == InstructionClass::Plain ? InstructionClass::Sensitive : i.cls;
+}
+
+void CodeCache::guard(GuestMemory& memory, SegmentSet segments) {
+    if (segments == guarded_) return;
+    drop_all(memory);
+    guarded_ = segments;
+}
 
 /// Decodes at `pc`, whose page is guest frame `frame`. The second page is looked at only when the instruction
 /// goes on there, as the processor does: a last instruction of a page must not fault because of the next one.
-Fetched decode_at(const GuestMemory& memory, const CodeTranslation& translation, u64 pc, u64 frame,
-                  CodeSize size, Instruction& out) {
+CodeCache::Fetched CodeCache::decode_at(const GuestMemory& memory, const CodeTranslation& translation, u64 pc,
+                                        u64 frame, CodeSize size, Instruction& out) const {
     u8 bytes[kMaxInstructionLength];
     const u32 offset = static_cast<u32>(pc & kPageMask);
     const u32 room = static_cast<u32>(kPageSize) - offset;
@@ -72,11 +80,9 @@ Fetched decode_at(const GuestMemory& memory, const CodeTranslation& translation,
         out.cls = InstructionClass::Unrecognised;
         if (out.length == 0 || out.length > kMaxInstructionLength) out.length = 1;
     }
-    if (may_skip_its_fault(out)) out.cls = InstructionClass::Sensitive;
+    out.cls = class_of(out);
     return {CodeStatus::Ok, crosses, next_frame};
 }
-
-} // namespace
 
 CodeAt CodeCache::classify(GuestMemory& memory, const CodeTranslation& translation, u64 pc, CodeSize size,
                            CodeCursor& cursor) {
@@ -131,7 +137,7 @@ CodeAt CodeCache::classify(GuestMemory& memory, const CodeTranslation& translati
 }
 
 CodeStatus CodeCache::fetch(const GuestMemory& memory, const CodeTranslation& translation, u64 pc,
-                            CodeSize size, Instruction& out) {
+                            CodeSize size, Instruction& out) const {
     u64 frame;
     if (!translation.translate(pc >> kPageShift, frame)) return CodeStatus::Untranslated;
     return decode_at(memory, translation, pc, frame, size, out).status;

@@ -11,6 +11,7 @@
 
 #include "vmm/base/types.hh"
 #include "vmm/cfg/code_translation.hh"
+#include "vmm/cpu/segment.hh"
 #include "vmm/decode/instruction.hh"
 #include "vmm/memory/guest_memory.hh"
 
@@ -69,8 +70,17 @@ public:
                                   CodeSize size, CodeCursor& cursor);
 
     /// Decodes the instruction at `pc` in full, past the cache and without watching its pages.
-    [[nodiscard]] static CodeStatus fetch(const GuestMemory& memory, const CodeTranslation& translation,
-                                          u64 pc, CodeSize size, Instruction& out);
+    [[nodiscard]] CodeStatus fetch(const GuestMemory& memory, const CodeTranslation& translation, u64 pc,
+                                   CodeSize size, Instruction& out) const;
+
+    /// The class that tracing goes by: the decoder's, or Sensitive for what must not run natively although
+    /// other instructions of its kind may.
+    [[nodiscard]] InstructionClass class_of(const Instruction& i) const;
+
+    /// From now on instructions that name one of these segments by a prefix are Sensitive. Everything decoded
+    /// is dropped if that is a change.
+    void guard(GuestMemory& memory, SegmentSet segments);
+    [[nodiscard]] SegmentSet guarded() const { return guarded_; }
 
     /// Whether what `id` named is still decoded and watched; marks the page as used.
     [[nodiscard]] bool current(const CodePageId& id);
@@ -134,6 +144,12 @@ public:
     [[nodiscard]] u32 live() const { return live_; }
 
 private:
+    struct Fetched {
+        CodeStatus status;
+        bool crosses;
+        u64 next_frame; ///< Valid when `crosses`.
+    };
+
     // info[]: 0 = not decoded, else the length in bits 0-3 and the class in bits 4-6.
     static constexpr u32 kBuckets = 2048;
 
@@ -158,6 +174,8 @@ private:
     [[nodiscard]] bool has_frame(u64 frame) const;
     [[nodiscard]] static bool overlaps(const Page& page, u32 offset, u32 bytes);
     u32 drop_marked(GuestMemory& memory);
+    [[nodiscard]] Fetched decode_at(const GuestMemory& memory, const CodeTranslation& translation, u64 pc,
+                                    u64 frame, CodeSize size, Instruction& out) const;
     void note_watched(u64 frame);
 
     u64 clock_;      ///< Counts uses, for least-recently-used replacement.
@@ -168,7 +186,8 @@ private:
     u64 lost_[kLost];
     u32 lost_count_; ///< kLost + 1: more than that.
     u8 newly_watched_overflow_;
-    [[maybe_unused]] u8 padding_[3];
+    SegmentSet guarded_;
+    [[maybe_unused]] u8 padding_[2];
     u16 buckets_[kBuckets]; ///< Index + 1 of the first page in the chain; 0: none.
     Page pages_[kPages];
 };

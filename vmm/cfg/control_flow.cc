@@ -49,7 +49,7 @@ bool ControlFlow::target(const PointOfInterest& branch, u64& to) {
     constexpr u32 kCost = 8;
     budget_.instructions -= budget_.instructions < kCost ? budget_.instructions : kCost;
     Instruction instruction;
-    if (CodeCache::fetch(code_.memory, code_.translation, branch.pc, code_.size, instruction) !=
+    if (code_.cache.fetch(code_.memory, code_.translation, branch.pc, code_.size, instruction) !=
         CodeStatus::Ok)
         return false;
     // Memory that changed since (DMA not reported yet) must not yield a target that no branch has.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vmm/base/types.hh"
+#include "vmm/cpu/registers.hh"
 
 namespace btvm {
 
@@ -44,6 +45,10 @@ struct Segment {
     }
 };
 static_assert(sizeof(Segment) == 16);
+
+/// Segment registers: bit n stands for SegReg n.
+using SegmentSet = u8;
+[[nodiscard]] constexpr SegmentSet only(SegReg r) { return static_cast<SegmentSet>(1u << r); }
 
 /// GDTR and IDTR (SDM Vol. 3A 2.4).
 struct TableRegister {

@@ -138,7 +138,7 @@ Violation Tracer::check_covered() const {
     if (!(note.marks[offset] & kStart)) return *there == kInt3 ? Violation::None : Violation::NotDecoded;
     if (!world_.code.holds(note.code, note.frame)) return Violation::NotWatched;
     Instruction instruction;
-    if (CodeCache::fetch(view_.memory, translation(), pc.value, CodeSize::Bits32, instruction) !=
+    if (world_.code.fetch(view_.memory, translation(), pc.value, CodeSize::Bits32, instruction) !=
         CodeStatus::Ok)
         return Violation::NotDecoded;
     if (instruction.length != (note.marks[offset] & kLength)) return Violation::StaleDecode;

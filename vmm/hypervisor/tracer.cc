@@ -163,7 +163,7 @@ bool Tracer::next_uses_fpu() const {
     if (first && !may_use_fpu(*first)) return false;
     Instruction instruction;
     const CodeSize size = cpu_.code32() ? CodeSize::Bits32 : CodeSize::Bits16;
-    return CodeCache::fetch(view_.memory, translation(), pc, size, instruction) != CodeStatus::Ok ||
+    return world_.code.fetch(view_.memory, translation(), pc, size, instruction) != CodeStatus::Ok ||
            uses_fpu(instruction);
 }
 
@@ -260,6 +260,7 @@ Verdict Tracer::proceed() {
             if (step() == Stepped::Leave) return Verdict::Leave;
             continue;
         }
+        review_guards();
         if (meets_own_breakpoint()) {
             stopped_at_ = InstructionClass::Plain;
             if (step() == Stepped::Leave) return Verdict::Leave;
@@ -368,8 +369,10 @@ void Tracer::interpret(u32 steps, u64 until_ns) {
         if (cpu_.activity != Activity::Running) return;
         if (native::way(world_) != native::Way::Interpret && !(world_.config.flags & BTVM_CONFIG_INTERPRET))
             return;
+        const SegmentSet guardable = to_guard();
         u32 done = 0;
         const Stepped stepped = stretch(steps < until_clock ? steps : until_clock, done);
+        note_guardable(guardable, done);
         world_.stats.interpreted_instructions += done;
         if (stepped == Stepped::Leave) return;
         steps -= done;

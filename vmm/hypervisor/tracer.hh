@@ -19,6 +19,11 @@ enum class Verdict : u8 {
 
 class Tracer {
 public:
+    /// So many instructions are interpreted before a segment is guarded: some tenths of a second.
+    static constexpr u32 kStepsBeforeGuarding = 200'000;
+    /// A guard ends when code was traced so often without need of it.
+    static constexpr u32 kTurnsBeforeUnguarding = 20'000;
+
     Tracer(World& world, View& view);
 
     /// Answers the trap in the trap frame: an exception that came out of natively running guest code.
@@ -75,6 +80,12 @@ private:
     [[nodiscard]] CodeTranslation translation() const { return {cpu_, view_.memory, &world_.translations}; }
     void protect_new_code();
     void note_delivery(u32 vector, u32 error);
+
+    // guarded_segments.cc
+    [[nodiscard]] SegmentSet to_guard() const;
+    void guard(SegmentSet segments);
+    void note_guardable(SegmentSet segments, u32 steps);
+    void review_guards();
 
     // planned.cc: the first provider.
     [[nodiscard]] const Plan* find_plan();

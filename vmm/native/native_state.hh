@@ -26,8 +26,10 @@ inline constexpr u64 kFlags = eflags::kArithmetic | eflags::kDf;
 }
 
 [[nodiscard]] inline Way way(const World& world) {
-    return way(world.cpu, world.lax_segments, world.cpu.cpl() == 0 && has_stored_segments(world),
-               traces_by_copies(world) || free_registers(world.cpu));
+    return way(world.cpu, {.lax_segments = world.lax_segments,
+                           .traced_segments = world.cpu.cpl() == 0 && has_stored_segments(world),
+                           .room_for_breakpoints = traces_by_copies(world) || free_registers(world.cpu),
+                           .guarded = world.code.guarded()});
 }
 
 /// Whether what came out of native execution last, or is in it, is guest user code.

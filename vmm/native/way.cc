@@ -13,19 +13,33 @@ constexpr bool flat_stack(const Segment& s) {
     return s.base == 0 && s.access.default_big() && s.access.writable() && is_whole(s);
 }
 
-/// A null DS or ES is checked as little. FS and GS are null in many a kernel that never uses them, so they
-/// may be.
-bool whole_data_segments(const CpuState& cpu) {
-    constexpr SegReg kData[] = {Ds, Es, Fs, Gs};
-    for (const SegReg r : kData) {
+constexpr SegReg kDataSegments[] = {Ds, Es, Fs, Gs};
+
+/// The data segments whose checks a lax processor leaves out. A null DS or ES is checked as little. FS and GS
+/// are null in many a kernel that never uses them, so they may be.
+SegmentSet unchecked_segments(const CpuState& cpu) {
+    SegmentSet set = 0;
+    for (const SegReg r : kDataSegments) {
         const Segment& s = cpu.seg[r];
-        if (s.null() ? r == Ds || r == Es : !s.access.writable() || !is_whole(s)) return false;
+        if (s.null() ? r == Ds || r == Es : !s.access.writable() || !is_whole(s)) set |= only(r);
+    }
+    return set;
+}
+
+bool whole_data_segments(const CpuState& cpu) { return !unchecked_segments(cpu); }
+
+/// Whether the data segments can be loaded at all: userland may have given any (BTVM_SET_SREGS).
+bool loadable_data_segments(const CpuState& cpu) {
+    for (const SegReg r : kDataSegments) {
+        const Segment& s = cpu.seg[r];
+        if (!s.null() && (!s.access.is_code_or_data() || !s.access.readable())) return false;
     }
     return true;
 }
 
-bool traceable(const CpuState& cpu) {
-    return flat_code(cpu.seg[Cs]) && flat_stack(cpu.seg[Ss]) && whole_data_segments(cpu);
+bool traceable(const CpuState& cpu, const Circumstances& on) {
+    if (!flat_code(cpu.seg[Cs]) || !flat_stack(cpu.seg[Ss])) return false;
+    return on.lax_segments ? !(unchecked_segments(cpu) & ~on.guarded) : loadable_data_segments(cpu);
 }
 
 /// Ring 3 must behave as CPL 3 would without us: its IOPL and IF are ours. (TF and the debug registers work
@@ -45,17 +59,25 @@ bool direct(const CpuState& cpu, bool lax_segments) {
 
 } // namespace
 
-Way way(const CpuState& cpu, bool lax_segments, bool traced_segments, bool room_for_breakpoints) {
+Way way(const CpuState& cpu, const Circumstances& on) {
     // Only userland can say so (BTVM_SET_SREGS): IRET would fault.
     if (cpu.seg[Cs].null() || cpu.seg[Ss].null()) return Way::Interpret;
     if (!cpu.protected_mode() || cpu.v86()) return Way::Interpret;
     switch (cpu.cpl()) {
     case 0:
-        if ((cpu.rflags & eflags::kTf) || !room_for_breakpoints) return Way::Interpret;
-        return traced_segments || traceable(cpu) ? Way::Trace : Way::Interpret;
-    case 3: return direct(cpu, lax_segments) ? Way::Direct : Way::Interpret;
+        if ((cpu.rflags & eflags::kTf) || !on.room_for_breakpoints) return Way::Interpret;
+        return on.traced_segments || traceable(cpu, on) ? Way::Trace : Way::Interpret;
+    case 3: return direct(cpu, on.lax_segments) ? Way::Direct : Way::Interpret;
     default: return Way::Interpret;
     }
+}
+
+SegmentSet to_guard(const CpuState& cpu, SegmentSet guarded) {
+    constexpr SegmentSet kGuardable = only(Fs) | only(Gs);
+    if (!cpu.protected_mode() || cpu.v86() || cpu.cpl() != 0) return 0;
+    if (!flat_code(cpu.seg[Cs]) || !flat_stack(cpu.seg[Ss])) return 0;
+    const SegmentSet unchecked = unchecked_segments(cpu);
+    return unchecked & ~kGuardable ? 0 : unchecked & ~guarded;
 }
 
 } // namespace btvm::native

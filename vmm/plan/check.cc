@@ -22,7 +22,7 @@ Violation check_known(const CodeView& code, u64 pc, const Plan& plan, Instructio
     if (!code.translation.translate(page, frame)) return Violation::NotDecoded;
     if (!watched(code.memory, frame) || !code.cache.holds(plan.pages.id[index], frame))
         return Violation::NotWatched;
-    if (CodeCache::fetch(code.memory, code.translation, pc, code.size, instruction) != CodeStatus::Ok)
+    if (code.cache.fetch(code.memory, code.translation, pc, code.size, instruction) != CodeStatus::Ok)
         return Violation::NotDecoded;
 
     const u64 last_page = code.wrap(pc + instruction.length - 1) >> kPageShift;
@@ -77,7 +77,7 @@ Violation check_step(const CodeView& code, u64 previous, u64 pc, const Plan& pla
         const int index = plan.pages.find(previous >> kPageShift);
         if (index >= 0 && code.translation.translate(previous >> kPageShift, frame) &&
             code.cache.holds(plan.pages.id[index], frame) &&
-            CodeCache::fetch(code.memory, code.translation, previous, code.size, instruction) ==
+            code.cache.fetch(code.memory, code.translation, previous, code.size, instruction) ==
                 CodeStatus::Ok) {
             if (const Violation v = check_class(instruction.cls); v != Violation::None) return v;
             if (!leads_to(code, instruction, previous, pc)) return Violation::NotASuccessor;
@@ -134,7 +134,7 @@ Violation check_plan(const CodeView& code, const Plan& plan) {
         if (done == seen) return Violation::None;
         const u64 at = branches[done++];
         Instruction branch;
-        if (CodeCache::fetch(code.memory, code.translation, at, code.size, branch) != CodeStatus::Ok)
+        if (code.cache.fetch(code.memory, code.translation, at, code.size, branch) != CodeStatus::Ok)
             return Violation::NotDecoded;
         starts[0] = code.wrap(at + branch.length);
         starts[1] = code.wrap(branch_target(branch, at));

@@ -105,6 +105,7 @@ private:
                 stop(offset, InstructionClass::Unrecognised);
                 return CoverResult::Done;
             }
+            instruction.cls = on_.cache.class_of(instruction);
             const u32 length = instruction.length;
             on_.cache.keep(note_.code, offset, length, instruction.cls);
             if (!covers(instruction.cls) || overlaps(offset, length)) {

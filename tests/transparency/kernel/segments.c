@@ -10,6 +10,7 @@ SNIPPET(segments_write1, "movb %al, %fs:(%edi)\n" STOP);
 SNIPPET(segments_write4, "movl %eax, %fs:(%edi)\n" STOP);
 SNIPPET(segments_read8, "fildll %fs:(%edi)\nfstp %st(0)\n" STOP);
 SNIPPET(segments_load, "mov %ecx, %fs\nmovb %fs:(%edi), %al\nmovb %al, %fs:(%edi)\n" STOP);
+SNIPPET(segments_long, "1: movl %fs:(%edi), %eax\nadd %eax, %ebx\nincl %fs:4(%edi)\nloop 1b\nmovb %fs:8(%edi), %al\n" STOP);
 SNIPPET(segments_push, "mov %ecx, %ss\nmov %edi, %esp\npush %eax\nmov %esp, %ebx\nmov %edx, %ss\nmov %esi, %esp\n" STOP);
 SNIPPET(segments_stack16, "mov %esp, %esi\nmov %ss, %edx\nmov %ecx, %ss\nmov %edi, %esp\npush $0x12345678\n"
                           "mov %esp, %ebx\npop %eax\nmov %esp, %ebp\nmov %edx, %ss\nmov %esi, %esp\n" STOP);
@@ -62,6 +63,21 @@ static void loaded_by(const char *name, u32 limit, u32 type, const u32 *places) 
     report_end();
 }
 
+// A kernel's few bytes of its own, used long enough that whoever looks for a quick way to run its code has found it: the
+// limit holds all the time.
+static void small_for_long(void) {
+    u32 *const words = (u32 *)(segments_data + 16);
+    words[0] = 3;
+    words[1] = 0;
+    gdt[SCRATCH(0) / 8] = segment((u32)words, 7, PRESENT | TYPE_DATA, BIG);
+    struct frame f = probe_state(0, segments_long);
+    f.fs = SCRATCH(0);
+    f.edi = f.ebx = 0;
+    f.ecx = 100000;
+    const struct frame end = run(&f);
+    report("small for long", "%c sum %u written %u", ends(&end), end.ebx, words[1]);
+}
+
 static void limits(void) {
     static const u32 around_1000[] = {0, 0xff8, 0xffc, 0xffd, 0xfff, 0x1000, 0xfffffffc, 0xffffffff};
     static const u32 around_ffff[] = {0, 0xfff, 0x1000, 0x1003, 0x1004, 0xfffc, 0xffff, 0x10000};
@@ -76,6 +92,7 @@ static void limits(void) {
     loaded_by("limit fff loaded", 0xfff, TYPE_DATA, around_1000);
     loaded_by("read-only loaded", 0x1fff, TYPE_DATA_READ_ONLY, around_1000);
     loaded_by("expand-down fff loaded", 0xfff, TYPE_EXPAND_DOWN, around_1000);
+    small_for_long();
     // A null selector.
     for (u32 ring = 0; ring < 4; ring += 3) {
         struct frame f = probe_state(ring, segments_read1);

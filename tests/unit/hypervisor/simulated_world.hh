@@ -271,13 +271,16 @@ private:
         context_->frame.error = error | pf_error::kUser;
     }
 
-    static InstructionClass class_at(const GuestMemory& memory, u64 pc) {
+    /// A processor that checks no segments makes an access of each that needs the checks a sensitive one.
+    InstructionClass class_at(const GuestMemory& memory, u64 pc) {
         u8 bytes[kMaxInstructionLength];
         memory.read(GuestPhysical(pc), bytes, sizeof bytes);
         Instruction i;
         if (decode(bytes, sizeof bytes, CodeSize::Bits32, i) != DecodeStatus::Ok)
             return InstructionClass::Unrecognised;
-        return i.cls;
+        const bool unchecked =
+            world_->lax_segments && i.segment != kNoSegment && !native::is_whole(cpu().seg[i.segment]);
+        return unchecked && i.cls == InstructionClass::Plain ? InstructionClass::Sensitive : i.cls;
     }
 
     void trap(const CpuState& native, Vector vector, u64) {

@@ -11,8 +11,9 @@ using native::Way;
 struct WayTest : testing::Test {
     UserGuest guest;
     CpuState& cpu = guest.cpu();
-    Way lax() const { return native::way(cpu, true); }
-    Way full() const { return native::way(cpu, false); }
+    Way lax() const { return native::way(cpu, {}); }
+    Way full() const { return native::way(cpu, {.lax_segments = false}); }
+    Way guarding(SegmentSet set) const { return native::way(cpu, {.guarded = set}); }
     void at_ring_0() {
         cpu.seg[Cs] = {0, 0xffffffff, 0x08, AccessRights{0xc09b}};
         for (const SegReg s : {Ds, Es, Fs, Gs, Ss})
@@ -48,8 +49,9 @@ TEST_F(WayTest, BreakpointsOfTheGuest) {
     EXPECT_EQ(full(), Way::Direct) << "user code has the debug registers to itself";
     at_ring_0();
     EXPECT_EQ(full(), Way::Trace) << "a plan has room beside one";
-    EXPECT_EQ(native::way(cpu, false, true, true), Way::Trace);
-    EXPECT_EQ(native::way(cpu, false, true, false), Way::Interpret) << "not beside four";
+    EXPECT_EQ(native::way(cpu, {.traced_segments = true}), Way::Trace);
+    EXPECT_EQ(native::way(cpu, {.traced_segments = true, .room_for_breakpoints = false}), Way::Interpret)
+        << "not beside four";
 }
 
 TEST_F(WayTest, FlagsThatRing3CannotHave) {
@@ -85,7 +87,42 @@ TEST_F(WayTest, SegmentsThatNeedAProcessorThatChecksThem) {
     EXPECT_EQ(full(), Way::Direct);
     at_ring_0();
     cpu.seg[Ds].limit = 0xffff;
-    EXPECT_EQ(full(), Way::Interpret) << "traced code runs on segments of ours";
+    EXPECT_EQ(lax(), Way::Interpret);
+    EXPECT_EQ(full(), Way::Trace);
+    EXPECT_EQ(guarding(only(Ds) | only(Fs)), Way::Trace);
+    EXPECT_EQ(native::to_guard(cpu, 0), 0) << "nearly every instruction would trap";
+}
+
+TEST_F(WayTest, ASmallSegmentOfTheKernelIsGuarded) {
+    at_ring_0();
+    EXPECT_EQ(native::to_guard(cpu, 0), 0) << "no need";
+    cpu.seg[Gs].limit = 0x18;
+    EXPECT_EQ(lax(), Way::Interpret);
+    EXPECT_EQ(full(), Way::Trace);
+    EXPECT_EQ(native::to_guard(cpu, 0), only(Gs));
+    EXPECT_EQ(guarding(only(Fs)), Way::Interpret);
+    EXPECT_EQ(guarding(only(Gs)), Way::Trace);
+    EXPECT_EQ(native::to_guard(cpu, only(Gs)), 0);
+    cpu.seg[Fs].access = AccessRights{0xc091};
+    EXPECT_EQ(native::to_guard(cpu, only(Gs)), only(Fs)) << "it cannot be written";
+    cpu.seg[Ds].limit = 0xffff;
+    EXPECT_EQ(native::to_guard(cpu, 0), 0) << "it would not help";
+    cpu.seg[Ds].limit = 0xffffffff;
+    cpu.seg[Cs].limit = 0xffffff;
+    EXPECT_EQ(native::to_guard(cpu, 0), 0);
+    cpu.seg[Cs].limit = 0xffffffff;
+    cpu.cr0 &= ~cr0::kPe;
+    EXPECT_EQ(native::to_guard(cpu, 0), 0);
+}
+
+TEST_F(WayTest, SegmentsThatNobodyCanLoadAreTheInterpreters) {
+    at_ring_0();
+    cpu.seg[Fs].access = AccessRights{0x4098}; // execute-only code
+    EXPECT_EQ(full(), Way::Interpret);
+    cpu.seg[Fs].access = AccessRights{0x4089}; // a TSS
+    EXPECT_EQ(full(), Way::Interpret);
+    cpu.seg[Fs].access = AccessRights{0x409a};
+    EXPECT_EQ(full(), Way::Trace);
 }
 
 TEST_F(WayTest, CodeAndStackSizes) {

@@ -131,7 +131,7 @@ TEST(CodeWrite, WhatIsSparedIsStillRight) {
             const CodeAt any = w.classify(0x1000 * frame); // only for the page's name
             if (!w.cache().holds(any.page, frame) || !w.cache().peek(any.page, at, known)) continue;
             Instruction fresh;
-            ASSERT_EQ(CodeCache::fetch(w.memory, w.translation, at, CodeSize::Bits32, fresh), CodeStatus::Ok);
+            ASSERT_EQ(w.cache().fetch(w.memory, w.translation, at, CodeSize::Bits32, fresh), CodeStatus::Ok);
             // An unrecognised instruction may have become one: it has a breakpoint all the same.
             if (known.cls == InstructionClass::Unrecognised) continue;
             ASSERT_EQ(known.cls, fresh.cls) << std::hex << at;
