@@ -134,7 +134,7 @@ test-long: deps guests
 	@tests/run-all --long
 
 check-unit:
-	@tests/run-all unit
+	@tests/run-all unit-quick
 
 format-check:
 	@tests/run-all format
