@@ -48,6 +48,9 @@ private:
             world_.owes_tick_now() || cpu_.nmi_pending || cpu_.interrupt_shadow || cpu_.has_breakpoints() ||
             (cpu_.rflags & (eflags::kTf | eflags::kRf | eflags::kVm)))
             return true;
+        // What is done here checks no limits.
+        if (~cpu_.seg[Cs].limit || !native::is_whole(cpu_.seg[Ss]) || !native::is_whole(cpu_.seg[Ds]))
+            return true;
         if (world_.stats.trap_breakpoint % kTrapsBetweenClockReads == 0 &&
             world_.clock.at(platform::read_tsc()) >= world_.next_timer_ns)
             return true;

@@ -6,12 +6,15 @@ namespace {
 
 constexpr u32 kFlatLimit = 0xffffffff;
 
-constexpr bool flat_code(const Segment& s) {
-    return s.base == 0 && s.limit == kFlatLimit && s.access.default_big() && s.access.is_code();
+/// 32-bit code and a 32-bit stack where offsets are linear addresses.
+constexpr bool linear_code(const Segment& s) {
+    return s.base == 0 && s.access.default_big() && s.access.is_code();
 }
-constexpr bool flat_stack(const Segment& s) {
-    return s.base == 0 && s.access.default_big() && s.access.writable() && is_whole(s);
+constexpr bool linear_stack(const Segment& s) {
+    return s.base == 0 && s.access.default_big() && s.access.writable();
 }
+constexpr bool flat_code(const Segment& s) { return linear_code(s) && s.limit == kFlatLimit; }
+constexpr bool flat_stack(const Segment& s) { return linear_stack(s) && is_whole(s); }
 
 constexpr SegReg kDataSegments[] = {Ds, Es, Fs, Gs};
 
@@ -38,8 +41,10 @@ bool loadable_data_segments(const CpuState& cpu) {
 }
 
 bool traceable(const CpuState& cpu, const Circumstances& on) {
-    if (!flat_code(cpu.seg[Cs]) || !flat_stack(cpu.seg[Ss])) return false;
-    return on.lax_segments ? !(unchecked_segments(cpu) & ~on.guarded) : loadable_data_segments(cpu);
+    const Segment& cs = cpu.seg[Cs];
+    const Segment& ss = cpu.seg[Ss];
+    if (on.lax_segments) return flat_code(cs) && flat_stack(ss) && !(unchecked_segments(cpu) & ~on.guarded);
+    return linear_code(cs) && linear_stack(ss) && loadable_data_segments(cpu);
 }
 
 /// Ring 3 must behave as CPL 3 would without us: its IOPL and IF are ours. (TF and the debug registers work
@@ -66,6 +71,8 @@ Way way(const CpuState& cpu, const Circumstances& on) {
     switch (cpu.cpl()) {
     case 0:
         if ((cpu.rflags & eflags::kTf) || !on.room_for_breakpoints) return Way::Interpret;
+        // The IRET down to ring 3 would fault at ring 0 (SDM Vol. 2A, IRET).
+        if (cpu.rip > cpu.seg[Cs].limit) return Way::Interpret;
         return on.traced_segments || traceable(cpu, on) ? Way::Trace : Way::Interpret;
     case 3: return direct(cpu, on.lax_segments) ? Way::Direct : Way::Interpret;
     default: return Way::Interpret;

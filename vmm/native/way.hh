@@ -15,7 +15,7 @@ namespace btvm::native {
 
 enum class Way : u8 {
     Interpret,
-    Trace, ///< Natively at ring 3 under a breakpoint plan: 32-bit kernel code with a flat CS and SS.
+    Trace, ///< Natively at ring 3 under a breakpoint plan: 32-bit kernel code whose CS and SS begin at 0.
     Direct ///< Natively at ring 3, where the guest believes it is too, with nothing in between.
 };
 

@@ -1,5 +1,5 @@
-// Kernel code with a small GS, on a processor that checks no limits: it is traced, but for the accesses
-// through GS. The simulated processor throws InvariantBroken if one of those runs natively.
+// Kernel code whose segments end. With a small GS, on a processor that checks no limits: it is traced, but
+// for the accesses through GS. The simulated processor throws InvariantBroken if one of those runs natively.
 #include <gtest/gtest.h>
 
 #include "tests/unit/hypervisor/simulated_world.hh"
@@ -101,6 +101,60 @@ TEST_P(GuardedSegments, AProcessorThatChecksNeedsNone) {
     EXPECT_EQ(world_.code.guarded(), 0);
 }
 
+// On a processor that checks, code is left to it; what is answered without running it must hold to limits
+// too.
+class SegmentsThatEnd : public testing::TestWithParam<u32> {
+protected:
+    static constexpr u32 kEnd = 0x80000;
+    static constexpr u64 kHalting = SimulatedWorld::kCode + 0x80;
+    SimulatedWorld guest_{4, GetParam()};
+
+    /// Where `r` ends at 512 KiB. Beyond it lies the address of a HLT.
+    HostRequest run_with(SegReg r, std::initializer_list<u8> code) {
+        std::vector<u8> bytes(code);
+        bytes.resize(kHalting - SimulatedWorld::kCode, 0x90);
+        bytes.push_back(0xf4);
+        guest_.start(bytes);
+        guest_.cpu().gpr[Rsp] = kEnd - 16;
+        guest_.cpu().seg[r].limit = kEnd - 1;
+        std::memcpy(guest_.ram().data() + kEnd, &kHalting, 4);
+        const HostRequest end = guest_.run();
+        EXPECT_GT(guest_.world().stats.trap_breakpoint, 0u) << "it was traced";
+        return end;
+    }
+};
+
+TEST_P(SegmentsThatEnd, AReturnAddressBeyondTheStack) {
+    // call 1f; mov esp,80000h; ret; 1: ret
+    const std::initializer_list<u8> code = {0xe8, 6, 0, 0, 0, 0xbc, 0, 0, 8, 0, 0xc3, 0xc3};
+    EXPECT_EQ(run_with(Ss, code), HostRequest::Shutdown);
+    EXPECT_EQ(guest_.cpu().gpr[Rsp], kEnd);
+}
+
+TEST_P(SegmentsThatEnd, APointerBeyondTheData) {
+    // call 1f; call [80000h]; 1: ret
+    const std::initializer_list<u8> code = {0xe8, 6, 0, 0, 0, 0xff, 0x15, 0, 0, 8, 0, 0xc3};
+    EXPECT_EQ(run_with(Ds, code), HostRequest::Shutdown);
+    EXPECT_EQ(guest_.cpu().gpr[Rsp], kEnd - 16);
+}
+
+TEST_P(SegmentsThatEnd, AReturnOutOfTheCode) {
+    // call 1f; push 80010h; ret; 1: ret
+    const std::initializer_list<u8> code = {0xe8, 6, 0, 0, 0, 0x68, 0x10, 0, 8, 0, 0xc3, 0xc3};
+    EXPECT_EQ(run_with(Cs, code), HostRequest::Shutdown);
+    // Also where it could run natively, as it did before the segment ended there.
+    guest_.ram()[kEnd + 16] = 0x90;
+    guest_.ram()[kEnd + 17] = 0xf4;
+    guest_.cpu().activity = Activity::Running;
+    guest_.cpu().rip = kEnd + 16;
+    guest_.cpu().seg[Cs].limit = 0xffffffff;
+    ASSERT_EQ(guest_.run(), HostRequest::Halt);
+    guest_.cpu().activity = Activity::Running;
+    EXPECT_EQ(run_with(Cs, code), HostRequest::Shutdown);
+}
+
+INSTANTIATE_TEST_SUITE_P(Providers, SegmentsThatEnd, testing::Values(0u, u32{BTVM_CONFIG_EXECUTE_ONLY}),
+                         [](const auto& info) { return info.param ? "Copies" : "Plans"; });
 INSTANTIATE_TEST_SUITE_P(Providers, GuardedSegments, testing::Values(0u, u32{BTVM_CONFIG_EXECUTE_ONLY}),
                          [](const auto& info) { return info.param ? "Copies" : "Plans"; });
 

@@ -112,6 +112,8 @@ public:
 private:
     /// From the trap frame to the next trap, which is left in the trap frame.
     void run_natively() {
+        if (context_->frame.rip > cpu().seg[Cs].limit)
+            throw InvariantBroken("the IRET into native code faults: EIP is beyond CS");
         if (world_->config.flags & BTVM_CONFIG_EXECUTE_ONLY) return run_copies();
         btvm_trap_frame& frame = context_->frame;
         CpuState native = cpu();

@@ -115,6 +115,23 @@ TEST_F(WayTest, ASmallSegmentOfTheKernelIsGuarded) {
     EXPECT_EQ(native::to_guard(cpu, 0), 0);
 }
 
+TEST_F(WayTest, CodeAndStackOfTheKernelMayEnd) {
+    at_ring_0();
+    for (const SegReg r : {Cs, Ss}) {
+        cpu.seg[r].limit = 0xffffff; // as the first Linux has them
+        EXPECT_EQ(lax(), Way::Interpret);
+        EXPECT_EQ(full(), Way::Trace);
+        cpu.seg[r].base = 0x1000;
+        EXPECT_EQ(full(), Way::Interpret) << "what is decoded goes by linear addresses";
+        cpu.seg[r].base = 0;
+    }
+    cpu.rip = 0xffffff;
+    EXPECT_EQ(full(), Way::Trace);
+    cpu.rip = 0x1000000;
+    EXPECT_EQ(full(), Way::Interpret) << "IRET would fault";
+    EXPECT_EQ(native::way(cpu, {.lax_segments = false, .traced_segments = true}), Way::Interpret);
+}
+
 TEST_F(WayTest, SegmentsThatNobodyCanLoadAreTheInterpreters) {
     at_ring_0();
     cpu.seg[Fs].access = AccessRights{0x4098}; // execute-only code
