@@ -133,10 +133,10 @@ test: deps guests
 test-long: deps guests
 	@tests/run-all --long
 
-check-unit:
+check-unit: deps
 	@tests/run-all unit-quick
 
-format-check:
+format-check: deps
 	@tests/run-all format
 
 format:
