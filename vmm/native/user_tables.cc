@@ -112,6 +112,7 @@ void UserTables::refresh_beginning(Reader& reader, Beginning& beginning, btvm_u6
 }
 
 void UserTables::refresh(const CpuState& cpu, GuestMemory& memory, btvm_user_tables& tables) {
+    turn_++;
     Reader gdt(cpu, memory, false);
     Reader ldt(cpu, memory, true);
     for (u32 i = 0; i < trapping_count_; i++) {
@@ -138,18 +139,24 @@ Descriptor UserTables::find(const CpuState& cpu, GuestMemory& memory, btvm_user_
     const u16 name = selector & 0xfffc;
     if (name == BTVM_SEL_LAST_CS) return {}; // ours stands there
     if (name >> 3 < kAlways) return {place(tables, name)};
-    for (u32 k = 0; k < late_count_; k++)
-        if (late_[k].selector == name) return {place(tables, name)};
+    for (u32 k = 0; k < late_count_; k++) {
+        if (late_[k].selector != name) continue;
+        late_[k].found_in = turn_;
+        return {place(tables, name)};
+    }
     Reader reader(cpu, memory, name & kLocal);
     const u64 raw = reader.read(name >> 3);
     if (!ours(raw)) return {};
+    // What was found since refresh() will be loaded together, so nothing of it gives way. It is six at most.
+    while (late_next_ < late_count_ && late_[late_next_].found_in == turn_)
+        late_next_ = (late_next_ + 1) % kLate;
     Late& late = late_[late_next_];
     late_next_ = (late_next_ + 1) % kLate;
     if (late_count_ < kLate)
         late_count_++;
     else
         place(tables, late.selector) = 0;
-    late = {raw, name};
+    late = {.seen = raw, .found_in = turn_, .selector = name};
     update(tables, name, raw);
     return {place(tables, name)};
 }

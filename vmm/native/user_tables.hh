@@ -27,7 +27,8 @@ public:
     void refresh(const CpuState& cpu, GuestMemory& memory, btvm_user_tables& tables);
 
     /// The descriptor that `selector` names in `tables`, 0 if it names none that user code may use. One
-    /// beyond the first 64 is copied now, and stays until 64 others were asked for. refresh() came before.
+    /// beyond the first 64 is copied now, and stays at least until the next refresh(), before which no more
+    /// than one for each segment register is asked for. refresh() came before.
     [[nodiscard]] Descriptor find(const CpuState& cpu, GuestMemory& memory, btvm_user_tables& tables,
                                   u16 selector);
 
@@ -53,6 +54,7 @@ private:
     };
     struct Late {
         u64 seen{};
+        u64 found_in{}; ///< The turn in which it was last asked for.
         u16 selector{}; ///< RPL 0
     };
 
@@ -67,6 +69,7 @@ private:
     Beginning gdt_{};
     Beginning ldt_{};
     Late late_[kLate]{};
+    u64 turn_{};      ///< Counts refresh().
     u32 late_next_{}; ///< The oldest, when all are in use.
     u32 late_count_{};
     u16 trapping_[kTrapping]{}; ///< Selectors, RPL 0

@@ -128,14 +128,37 @@ TEST(UserTables, OldEntriesFarUpGiveWay) {
     constexpr u32 kCount = native::UserTables::kLate + 10;
     for (u32 i = kFirst; i < kFirst + kCount; i++)
         guest.put(static_cast<u16>(i << 3 | 3), kUserData);
-    guest.refresh();
-    for (u32 i = kFirst; i < kFirst + kCount; i++)
+    for (u32 i = kFirst; i < kFirst + kCount; i++) {
+        guest.refresh();
         EXPECT_EQ(guest.find(static_cast<u16>(i << 3 | 3)), kUserData);
+    }
     u32 there = 0;
     for (u32 i = kFirst; i < kFirst + kCount; i++)
         there += guest.seen(static_cast<u16>(i << 3 | 3)) != 0;
     EXPECT_EQ(there, native::UserTables::kLate);
     EXPECT_EQ(guest.seen(static_cast<u16>(kFirst << 3)), 0u);
+}
+
+TEST(UserTables, WhatIsLoadedTogetherStaysTogether) {
+    UserGuest guest;
+    guest.cpu().gdtr = {.base = 0x10000, .limit = 0xffff, .reserved = {}};
+    constexpr u32 kFirst = 100;
+    constexpr u32 kLate = native::UserTables::kLate;
+    const auto selector = [](u32 n) { return static_cast<u16>((kFirst + n) << 3 | 3); };
+    for (u32 n = 0; n < 2 * kLate; n++)
+        guest.put(selector(n), kUserData);
+    for (u32 n = 0; n < kLate; n++) {
+        guest.refresh();
+        ASSERT_EQ(guest.find(selector(n)), kUserData);
+    }
+    // The next place to be used again is that of the first, which is in CS now.
+    for (u32 n = kLate; n < 2 * kLate; n++) {
+        guest.refresh();
+        EXPECT_EQ(guest.find(selector(0)), kUserData);
+        EXPECT_EQ(guest.find(selector(n)), kUserData);
+        EXPECT_EQ(guest.seen(selector(0)), kUserData) << n;
+        EXPECT_EQ(guest.seen(selector(n)), kUserData) << n;
+    }
 }
 
 TEST(UserTables, OurOwnDescriptorStaysAndIsNobodys) {
