@@ -6,7 +6,8 @@
 namespace btvm {
 
 namespace dr6 {
-inline constexpr u64 kBreakpoints = 0xf; ///< B0 to B3.
+inline constexpr u64 kBreakpoints = 0xf;    ///< B0 to B3.
+inline constexpr u64 kNoBusLock = 1u << 11; ///< Clear: the #DB tells of a bus lock.
 inline constexpr u64 kSingleStep = 1u << 14;
 } // namespace dr6
 

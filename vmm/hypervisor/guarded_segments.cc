@@ -19,6 +19,8 @@ void Tracer::guard(SegmentSet segments) {
     NativeState& native = world_.native;
     native.plan_valid = false;
     native.guard_steps = native.unneeded_guards = 0;
+    // What was traced last must not pass for what may be traced now.
+    native.stored[Fs] = native.stored[Gs] = {};
 }
 
 /// After `steps` instructions were interpreted that `segments`, guarded, would have let be traced.

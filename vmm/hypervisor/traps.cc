@@ -103,6 +103,12 @@ Verdict Tracer::on_debug() {
     const u64 step = dr6 & dr6::kSingleStep;
     const bool user = native::from_user(world_);
     const u64 hits = native::breakpoint_hits(cpu_, dr6);
+    // A host that looks for bus locks is told of one in user code by a #DB that says nothing else (SDM Vol.
+    // 3B 17.3.1.6). Elsewhere the bit, active low, is always set, and no other #DB says nothing but INT1's.
+    if (user && !(step | hits) && !(dr6 & dr6::kNoBusLock)) {
+        world_.stats.trap_exception++;
+        return proceed();
+    }
     if (user) return on_guest_debug(step | hits);
     const bool verifies = step && (world_.config.flags & BTVM_CONFIG_VERIFY);
     if (hits) {
@@ -127,7 +133,7 @@ Verdict Tracer::on_single_step() {
         world_.native.plan_valid = false;
         return proceed();
     }
-    if (takes_nmi() || takes_interrupt()) return proceed();
+    if (takes_nmi() || takes_interrupt() || native::way(world_) != native::Way::Trace) return proceed();
     // On with the next step: the frame and the debug registers are as this one left them, TF included.
     return verified() ? Verdict::Resume : leave(HostRequest::Error);
 }

@@ -22,11 +22,13 @@ constexpr bool same_segment(const Segment& a, const Segment& b) {
     return a.base == b.base && a.limit == b.limit && !((a.access.value ^ b.access.value) & ~kIgnored);
 }
 
-/// Whether ring 0 can load a data segment register with `selector` from `d` and write nothing to the table.
-bool loads_quietly(Descriptor d, u16 selector) {
+/// Whether ring 0 can load a data segment register from `d` and write nothing to the table, and the IRET to
+/// ring 3 leaves it there (SDM Vol. 2A, IRET: a segment of an inner ring becomes null, but SYSEXIT leaves
+/// any).
+bool loads_quietly(Descriptor d) {
     const AccessRights a = d.access();
     return a.present() && a.is_code_or_data() && a.readable() && (a.type() & 1) &&
-           (a.conforming() || a.dpl() >= (selector & 3)) && !a.long_mode();
+           (a.conforming() || a.dpl() == 3) && !a.long_mode();
 }
 
 /// What the descriptor gives that IRET loads CS or SS from.
@@ -45,11 +47,11 @@ bool find_hidden_part(World& world, View& view, SegReg which, u64& descriptor, b
     // A null selector gives a register without a segment, and nothing else does.
     if (s.null() || null_selector(s.selector)) return s.null() && null_selector(s.selector);
     Descriptor d = world.user_tables.find(world.cpu, view.memory, *view.user_tables, s.selector);
-    stale = !loads_quietly(d, s.selector) || !same_segment(d.segment(s.selector), s);
+    stale = !loads_quietly(d) || !same_segment(d.segment(s.selector), s);
     if (stale) d.raw = descriptor_of(s);
     descriptor = d.raw;
     const bool ours = (s.selector & 0xfffc) == BTVM_SEL_LAST_CS;
-    return !ours && loads_quietly(d, s.selector) && same_segment(d.segment(s.selector), s);
+    return !ours && loads_quietly(d) && same_segment(d.segment(s.selector), s);
 }
 
 /// Finds what the data segment registers are loaded from, in context->hidden_part: nothing if all of it is in

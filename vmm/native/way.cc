@@ -55,8 +55,8 @@ bool direct(const CpuState& cpu, bool lax_segments) {
     const Segment& ss = cpu.seg[Ss];
     if ((cpu.rflags & (eflags::kIf | eflags::kIopl)) != eflags::kIf) return false;
     if ((cs.selector & 3) != 3 || (ss.selector & 3) != 3) return false;
-    // The emulator that checks no limits raises no #AC either.
-    if (lax_segments && (cpu.rflags & eflags::kAc) && (cpu.cr0 & cr0::kAm)) return false;
+    // The processor's CR0.AM is the host's, which is set; the emulator that checks no limits raises no #AC.
+    if ((cpu.rflags & eflags::kAc) && lax_segments == ((cpu.cr0 & cr0::kAm) != 0)) return false;
     if (lax_segments)
         return flat_code(cs) && cs.access.readable() && flat_stack(ss) && whole_data_segments(cpu);
     return cs.access.is_code() && ss.access.writable() && ss.access.default_big();

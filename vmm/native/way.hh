@@ -10,7 +10,8 @@ namespace btvm::native {
 /// are the interpreter's.
 [[nodiscard]] constexpr bool is_whole(const Segment& s) {
     const AccessRights a = s.access;
-    return s.limit == 0xffffffff && !a.expand_down() && (a.is_code() ? a.readable() : a.writable());
+    return a.present() && s.limit == 0xffffffff && !a.expand_down() &&
+           (a.is_code() ? a.readable() : a.writable());
 }
 
 enum class Way : u8 {

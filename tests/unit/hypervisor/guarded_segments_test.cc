@@ -108,6 +108,7 @@ protected:
     static constexpr u32 kEnd = 0x80000;
     static constexpr u64 kHalting = SimulatedWorld::kCode + 0x80;
     SimulatedWorld guest_{4, GetParam()};
+    bool without_ds_{};
 
     /// Where `r` ends at 512 KiB. Beyond it lies the address of a HLT.
     HostRequest run_with(SegReg r, std::initializer_list<u8> code) {
@@ -117,6 +118,7 @@ protected:
         guest_.start(bytes);
         guest_.cpu().gpr[Rsp] = kEnd - 16;
         guest_.cpu().seg[r].limit = kEnd - 1;
+        if (without_ds_) guest_.cpu().seg[Ds].access.value &= static_cast<u16>(~0x80);
         std::memcpy(guest_.ram().data() + kEnd, &kHalting, 4);
         const HostRequest end = guest_.run();
         EXPECT_GT(guest_.world().stats.trap_breakpoint, 0u) << "it was traced";
@@ -138,6 +140,14 @@ TEST_P(SegmentsThatEnd, APointerBeyondTheData) {
     EXPECT_EQ(guest_.cpu().gpr[Rsp], kEnd - 16);
 }
 
+TEST_P(SegmentsThatEnd, APointerThroughNoSegment) {
+    // call 1f; call [80000h]; 1: ret. A null selector leaves the limit as it was.
+    const std::initializer_list<u8> code = {0xe8, 6, 0, 0, 0, 0xff, 0x15, 0, 0, 8, 0, 0xc3};
+    without_ds_ = true;
+    EXPECT_EQ(run_with(Gs, code), HostRequest::Shutdown);
+    EXPECT_EQ(guest_.cpu().gpr[Rsp], kEnd - 16);
+}
+
 TEST_P(SegmentsThatEnd, AReturnOutOfTheCode) {
     // call 1f; push 80010h; ret; 1: ret
     const std::initializer_list<u8> code = {0xe8, 6, 0, 0, 0, 0x68, 0x10, 0, 8, 0, 0xc3, 0xc3};
@@ -151,6 +161,44 @@ TEST_P(SegmentsThatEnd, AReturnOutOfTheCode) {
     ASSERT_EQ(guest_.run(), HostRequest::Halt);
     guest_.cpu().activity = Activity::Running;
     EXPECT_EQ(run_with(Cs, code), HostRequest::Shutdown);
+}
+
+TEST(SegmentsThatEndVerified, SteppingStopsAtTheEndOfTheCode) {
+    constexpr u8 kCode[] = {0xe8, 0, 0, 0, 0, 0x90, 0x90, 0x90, 0x90, 0x90, 0xf4}; // call 1f; 1: nop...
+    for (const u32 flags : {0u, u32{BTVM_CONFIG_EXECUTE_ONLY}}) {
+        SimulatedWorld guest(4, BTVM_CONFIG_VERIFY | flags);
+        guest.start(kCode);
+        guest.cpu().seg[Cs].limit = SimulatedWorld::kCode + 6;
+        EXPECT_EQ(guest.run(), HostRequest::Shutdown);
+        EXPECT_EQ(guest.cpu().rip, SimulatedWorld::kCode + 7);
+        EXPECT_GT(guest.world().stats.verify_steps, 0u);
+    }
+}
+
+TEST(BusLocks, AreTheHostsAndNotInt1) {
+    for (const u64 dr6 : {u64{0xffff0ff0}, u64{0xffff07f0}}) {
+        SimulatedWorld guest(4);
+        constexpr u8 kForEver[] = {0xeb, 0xfe};
+        guest.start(kForEver);
+        for (Segment& s : guest.cpu().seg) {
+            s.selector |= 3;
+            s.access.value |= 0x60;
+        }
+        World& world = guest.world();
+        world.native.way = native::Way::Direct;
+        btvm_switch_context& context = *world.host.context;
+        native::store_registers(guest.cpu(), context.frame, 0);
+        context.frame.cs = context.frame.ss = 0x10 | 3;
+        context.ds = context.es = context.fs = context.gs = 0x10 | 3;
+        for (Segment& s : guest.cpu().seg)
+            s.selector = 0x10 | 3;
+        context.frame.vector = static_cast<u64>(Vector::Debug);
+        context.trap_dr6 = dr6;
+        Tracer tracer(world, world.host);
+        EXPECT_EQ(tracer.trap(), Verdict::Leave);
+        // What goes on is interpreted, since its IF is clear; INT1 has no handler.
+        EXPECT_EQ(world.request, dr6 == 0xffff0ff0 ? HostRequest::Shutdown : HostRequest::ModeSwitch);
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Providers, SegmentsThatEnd, testing::Values(0u, u32{BTVM_CONFIG_EXECUTE_ONLY}),

@@ -110,6 +110,16 @@ TEST(UserState, CodeAndStackMustBeWhatIretLoads) {
     EXPECT_FALSE(guest.prepare()) << "the selector is the stack's too";
 }
 
+TEST(UserState, ASegmentOfAnInnerRingDoesNotComeThroughIret) {
+    UserGuest guest;
+    guest.put(0x60, kBased & ~(u64{3} << 45));
+    guest.load(Ds, 0x60);
+    EXPECT_FALSE(guest.prepare()) << "as SYSEXIT leaves it";
+    guest.put(0x60, kBased);
+    guest.load(Ds, 0x60);
+    EXPECT_TRUE(guest.prepare());
+}
+
 TEST(UserState, EipBeyondTheSegment) {
     UserGuest guest;
     constexpr u64 kSmall = 0x0040fb000000ffff;
