@@ -30,8 +30,7 @@ void Tracer::note_guardable(SegmentSet segments, u32 steps) {
     if (world_.native.guard_steps >= kStepsBeforeGuarding) guard(world_.code.guarded() | segments);
 }
 
-/// Before code is traced: ends a guard that has long not been needed, neither now nor by the code traced
-/// last.
+/// Before code is traced: ends a guard that has long not been needed.
 void Tracer::review_guards() {
     const SegmentSet guarded = world_.code.guarded();
     if (!guarded) return;

@@ -1,5 +1,7 @@
 #include "vmm/native/way.hh"
 
+#include "vmm/native/data_segments.hh"
+
 namespace btvm::native {
 
 namespace {
@@ -15,8 +17,6 @@ constexpr bool linear_stack(const Segment& s) {
 }
 constexpr bool flat_code(const Segment& s) { return linear_code(s) && s.limit == kFlatLimit; }
 constexpr bool flat_stack(const Segment& s) { return linear_stack(s) && is_whole(s); }
-
-constexpr SegReg kDataSegments[] = {Ds, Es, Fs, Gs};
 
 /// The data segments whose checks a lax processor leaves out. A null DS or ES is checked as little. FS and GS
 /// are null in many a kernel that never uses them, so they may be.

@@ -175,32 +175,6 @@ TEST(SegmentsThatEndVerified, SteppingStopsAtTheEndOfTheCode) {
     }
 }
 
-TEST(BusLocks, AreTheHostsAndNotInt1) {
-    for (const u64 dr6 : {u64{0xffff0ff0}, u64{0xffff07f0}}) {
-        SimulatedWorld guest(4);
-        constexpr u8 kForEver[] = {0xeb, 0xfe};
-        guest.start(kForEver);
-        for (Segment& s : guest.cpu().seg) {
-            s.selector |= 3;
-            s.access.value |= 0x60;
-        }
-        World& world = guest.world();
-        world.native.way = native::Way::Direct;
-        btvm_switch_context& context = *world.host.context;
-        native::store_registers(guest.cpu(), context.frame, 0);
-        context.frame.cs = context.frame.ss = 0x10 | 3;
-        context.ds = context.es = context.fs = context.gs = 0x10 | 3;
-        for (Segment& s : guest.cpu().seg)
-            s.selector = 0x10 | 3;
-        context.frame.vector = static_cast<u64>(Vector::Debug);
-        context.trap_dr6 = dr6;
-        Tracer tracer(world, world.host);
-        EXPECT_EQ(tracer.trap(), Verdict::Leave);
-        // What goes on is interpreted, since its IF is clear; INT1 has no handler.
-        EXPECT_EQ(world.request, dr6 == 0xffff0ff0 ? HostRequest::Shutdown : HostRequest::ModeSwitch);
-    }
-}
-
 INSTANTIATE_TEST_SUITE_P(Providers, SegmentsThatEnd, testing::Values(0u, u32{BTVM_CONFIG_EXECUTE_ONLY}),
                          [](const auto& info) { return info.param ? "Copies" : "Plans"; });
 INSTANTIATE_TEST_SUITE_P(Providers, GuardedSegments, testing::Values(0u, u32{BTVM_CONFIG_EXECUTE_ONLY}),
